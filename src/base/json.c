@@ -1,0 +1,83 @@
+#include "base/json.h"
+#include "base/utf8.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* jansson guards its own recursion at 2048 levels; ours is lower, and counted before any parsing. */
+static bool too_deep(const char *text, size_t len) {
+    size_t depth = 0;
+    bool string = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                string = false;
+        } else if (c == '"')
+            string = true;
+        else if ((c == '[' || c == '{') && ++depth > JSON_MAX_DEPTH)
+            return true;
+        else if ((c == ']' || c == '}') && depth)
+            depth--;
+    }
+    return false;
+}
+
+qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err) {
+    *out = NULL;
+    if (too_deep(text, len))
+        return error_set(err, QA_BAD_INPUT, "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
+    json_error_t where;
+    json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    if (!value) {
+        if (json_error_code(&where) == json_error_out_of_memory)
+            return error_no_memory(err, "reading JSON");
+        return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: %s", where.line, where.column, where.text);
+    }
+    *out = value;
+    return QA_OK;
+}
+
+json_t *json_text(const char *bytes, size_t n) {
+    if (utf8_valid_len(bytes, n) == n && !memchr(bytes, '\0', n))
+        return json_stringn_nocheck(bytes, n);
+    struct buf clean;
+    buf_init(&clean, n * 3 + 1);
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t len = utf8_get(bytes + i, n - i, &cp);
+        if (cp == 0xFFFD || cp == 0)
+            buf_puts(&clean, UTF8_REPLACEMENT);
+        else
+            buf_put(&clean, bytes + i, len);
+        i += len;
+    }
+    json_t *value = clean.status == QA_OK ? json_stringn_nocheck(clean.data ? clean.data : "", clean.len) : NULL;
+    buf_free(&clean);
+    return value;
+}
+
+json_t *json_text0(const char *s) { return s ? json_text(s, strlen(s)) : json_null(); }
+
+json_t *json_round(double v, int digits) {
+    double scale = pow(10, digits);
+    return json_real(isfinite(v) ? round(v * scale) / scale : 0);
+}
+
+char *json_write(const json_t *value, int indent) {
+    return json_dumps(value, (indent ? JSON_INDENT(indent) : JSON_COMPACT) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
+}
+
+void json_put(json_t *object, const char *key, json_t *value, bool *sticky) {
+    if (json_object_set_new_nocheck(object, key, value) != 0)
+        *sticky = false;
+}
+
+void json_add(json_t *array, json_t *value, bool *sticky) {
+    if (json_array_append_new(array, value) != 0)
+        *sticky = false;
+}
+
+const char *json_get_string(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }

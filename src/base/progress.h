@@ -1,0 +1,18 @@
+/* One line of progress on standard error: redrawn in place on a terminal, a plain line every few seconds otherwise, nothing when
+ * quiet. Drawn only after the first half second, so that quick work stays silent. */
+#ifndef BASE_PROGRESS_H
+#define BASE_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    bool quiet, terminal, drawn;
+    double started_ms, last_ms;
+};
+void progress_begin(struct progress *p, bool quiet);
+/* label e.g. "Ingesting"; detail e.g. "812 chunks"; total 0: unknown. Adds percent and the time left. */
+void progress_show(struct progress *p, const char *label, uint64_t done, uint64_t total, const char *detail);
+void progress_clear(struct progress *p); /* before printing anything else on the terminal */
+
+#endif
