@@ -1,0 +1,147 @@
+/* The index: documents, chunks, postings (vectors join with the models). A table of functions; src/store/ implements it on SQLite, the tests in
+ * memory. Filter and caller go into every read: what a caller may not see never comes out, in no form.
+ *
+ * Ids are the implementation's own: chunk and document numbers are valid while the index is open and nothing is written.
+ * A handle is used by one thread at a time. Everything handed out lives in the arena that was passed. */
+#ifndef PORT_INDEX_H
+#define PORT_INDEX_H
+
+#include "base/hash.h"
+#include "base/textmap.h"
+#include "port/caller.h"
+#include "port/filter.h"
+
+/* Who may look where. */
+struct index_scope {
+    const struct caller *caller;   /* NULL: the owner */
+    const struct filter *filter;   /* NULL: everything */
+    const char *collection;        /* NULL: all */
+};
+
+/* A text query is a set of weighted terms in the normal form of text/words.h. */
+struct index_term {
+    const char *norm;
+    size_t len;
+    double weight;    /* multiplies its idf */
+    uint64_t df;      /* filled by text_candidates: chunks that hold it in the whole index */
+    double idf;       /* filled likewise: ln(1 + (N - df + .5) / (df + .5)) */
+};
+struct index_candidate {
+    uint64_t chunk, document;
+    double score;     /* BM25 as the implementation computes it; larger is better */
+};
+
+struct index_passage {
+    uint64_t chunk_number, document_number;
+    const char *chunk;             /* "c_..." stable across runs: made of source, path, span and bytes */
+    const char *source, *path, *title, *url, *collection;
+    const char **heading;
+    size_t n_heading;
+    const char *text;              /* the stored bytes [start, end); may be invalid UTF-8 when lossy */
+    size_t text_len;
+    uint64_t start, end;
+    struct textmap map;            /* plain text, units, offsets */
+    bool lossy;
+    const char *metadata;          /* JSON object */
+};
+
+struct index_document {            /* as listed */
+    uint64_t document;
+    const char *source, *path, *title, *url, *collection;
+    const char *metadata;          /* JSON object */
+    bool restricted;
+    const char **groups;
+    size_t n_groups;
+    struct hash128 hash;
+    uint64_t bytes, chunks;
+    int64_t ingested_ms;
+};
+
+struct index_statistics {
+    uint64_t documents, chunks, bytes, sources;
+    uint64_t failed;               /* documents whose last ingestion failed */
+    uint64_t restricted;           /* documents with an access rule */
+};
+
+struct index_source {
+    const char *source, *root;
+};
+
+/* ---- What ingest writes ---- */
+
+struct index_chunk_record {
+    uint64_t start, end;
+    const char *plain;             /* indexed now, not stored */
+    size_t plain_len;
+    const uint8_t *map;
+    size_t map_len;
+    const char *const *heading;
+    size_t n_heading;
+    bool lossy;
+    uint32_t tokens;
+};
+struct index_document_record {
+    const char *source, *path, *title, *url, *collection;
+    const char *metadata;          /* JSON object */
+    bool restricted;
+    const char *const *groups;
+    size_t n_groups;
+    struct hash128 hash;           /* of the bytes */
+    struct hash128 settings;       /* of all else that decides what is stored: reader version, chunk size, metadata, access */
+    const char *bytes;             /* stored as they are */
+    size_t len;
+    const struct index_chunk_record *chunks;
+    size_t n_chunks;
+};
+/* What the index knows of a document of a source: enough to decide what changed. */
+struct index_known {
+    const char *path;
+    uint64_t document;
+    struct hash128 hash, settings;
+    uint64_t bytes;
+};
+
+struct index_ops {
+    /* -- reading -- */
+    /* The best k chunks in scope for the terms, best first; ties by chunk number. Fills df, idf and *total (chunks in the index). k = 0 asks for
+     * these alone. */
+    qa_status (*text_candidates)(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k,
+                                 struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
+    /* The passages of these chunks, in that order. A number that does not exist is QA_CORRUPT. */
+    qa_status (*load_passages)(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
+                               qa_error *err);
+    /* Documents in scope by source, path. `each` non-zero ends it. Strings live during the call. */
+    qa_status (*each_document)(void *self, const struct index_scope *scope, int (*each)(void *user, const struct index_document *d),
+                               void *user, qa_error *err);
+    /* One document and its chunk numbers; QA_NOT_FOUND. source NULL: any, QA_BAD_USAGE when several sources have that path. */
+    qa_status (*find_document)(void *self, const struct index_scope *scope, const char *source, const char *path, struct arena *a,
+                               struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err);
+    qa_status (*statistics)(void *self, struct index_statistics *out, qa_error *err);
+    /* Sources by name, with what they were made from (NULL: never noted). */
+    qa_status (*list_sources)(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err);
+
+    /* -- writing: between begin and commit; a failed or absent commit leaves what was before begin -- */
+    qa_status (*begin)(void *self, qa_error *err);
+    qa_status (*commit)(void *self, qa_error *err);   /* durable when it returns */
+    void (*rollback)(void *self);
+    qa_status (*known_documents)(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n, qa_error *err);
+    qa_status (*put_document)(void *self, const struct index_document_record *record, qa_error *err); /* replaces */
+    qa_status (*move_document)(void *self, const char *source, const char *from, const struct index_document_record *to,
+                               qa_error *err); /* the same bytes and chunks under a new path: `to` is complete */
+    qa_status (*forget_document)(void *self, const char *source, const char *path, qa_error *err); /* absent: QA_OK */
+    /* Remembers that a document failed, or (cause NULL) that it no longer does. */
+    qa_status (*note_failure)(void *self, const char *source, const char *path, const char *cause, qa_error *err);
+    /* The cause noted, in the arena; NULL when there is none. */
+    qa_status (*find_failure)(void *self, const char *source, const char *path, struct arena *a, const char **cause,
+                              qa_error *err);
+    /* What a source was made from (an absolute root or "jsonl"), so that two roots do not share a name unnoticed. NULL root: none yet. */
+    qa_status (*get_source_root)(void *self, const char *source, struct arena *a, const char **root, qa_error *err);
+    qa_status (*put_source_root)(void *self, const char *source, const char *root, qa_error *err);
+};
+
+struct index_port {
+    const struct index_ops *ops;
+    void *self;
+};
+
+#endif

@@ -1,0 +1,13 @@
+/* Sentences of a plain paragraph. Ends at . ! ? (also followed by closing quotes or brackets) before white space and something that
+ * may begin a sentence; not after abbreviations (e.g., i.e., etc., vs., Dr., No., Fig.), initials, inside numbers, versions and file
+ * names, nor before a lower-case word. A blank line always ends one; ideographic full stops do too. */
+#ifndef TEXT_SENTENCES_H
+#define TEXT_SENTENCES_H
+
+#include <stddef.h>
+
+/* The end of the sentence that begins at `from`, trailing white space excluded; *next is where the following one begins
+ * (len at the end). Returns from when nothing but white space is left. */
+size_t sentence_end(const char *text, size_t len, size_t from, size_t *next);
+
+#endif
