@@ -1,0 +1,67 @@
+/* From a question to ranked passages. Knows the index only through its port, and no language model. */
+#ifndef SEARCH_SEARCH_H
+#define SEARCH_SEARCH_H
+
+#include "port/index.h"
+#include "text/words.h"
+
+enum { SEARCH_TERMS_MAX = 128, SEARCH_QUESTION_MAX = 16384 };
+
+/* A term of the question as it is searched (text/words.h) and what it weighs before idf. */
+struct search_term {
+    const char *norm;
+    size_t len;
+    enum word_kind kind;
+    bool own;            /* of the question itself; else of an earlier one, or an abbreviation of a term */
+    double weight;       /* multiplies idf in the ranking */
+    double idf;          /* filled by the search, over all chunks of the index */
+    const char *surface; /* as the question spells it */
+};
+struct search_terms {
+    struct search_term *items;
+    size_t n;
+};
+
+struct search_request {
+    const char *question;
+    const char *const *earlier; /* questions before, oldest first */
+    size_t n_earlier;
+    struct index_scope scope;
+    size_t k;
+};
+
+struct search_hit {
+    struct index_passage passage;
+    double score;        /* in [0, 1] */
+    double text_score;   /* raw BM25 */
+};
+
+struct search_result {
+    const char *question;
+    const char **searched; /* the question, and the earlier ones that lent it words joined with it */
+    size_t n_searched;
+    struct search_terms terms;
+    double gap;            /* (s1 - s10) / s1 of the raw scores of the best and the tenth chunk; 1 when there are not ten; 0 without hits */
+    struct search_hit *hits; /* best first */
+    size_t n_hits;
+    uint64_t total_chunks;
+    qa_evidence evidence;  /* set by answer_judge; the search leaves QA_EVIDENCE_NONE */
+};
+
+/* QA_BAD_INPUT for an empty or too long question. Everything lives in the arena. */
+qa_status search_run(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
+                     struct search_result *out, qa_error *err);
+
+/* The rank of a document in the whole order. */
+struct search_place {
+    bool found;
+    size_t rank;          /* of its best chunk among all chunks in scope, from 1 */
+    double score, text_score;
+    struct index_passage best;
+    const char **matched, **missing; /* words of the question that its best chunk holds, or not */
+    size_t n_matched, n_missing;
+};
+qa_status search_find_document(const struct index_port *index, struct words *words, struct arena *a,
+                               const struct search_request *request, uint64_t document, struct search_place *out, qa_error *err);
+
+#endif
