@@ -1,0 +1,216 @@
+/* A conversation on the terminal. Lines come from libedit on a terminal, else plainly from standard input, so that a chat can be
+ * scripted. The conversation is in the state file after every turn: leaving in whatever way loses nothing. */
+#include "base/arena.h"
+#include "cli/cli.h"
+#include <editline/readline.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct cli_option options[] = {
+    {"conversation", 'c', "ID", "go on with this conversation; 'last' is the newest"},
+    {"count", 'k', "N", "passages to answer from (default 5)"},
+    CLI_SCOPE_OPTIONS,
+    {NULL, 0, NULL, NULL},
+};
+
+struct chat {
+    struct cli *c;
+    qa *q;
+    qa_question question;
+    char conversation[64];
+    char *filter;
+    qa_answer *last;
+    bool terminal;
+};
+
+static char *next_line(struct chat *chat) {
+    if (chat->terminal)
+        return readline("> ");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n = getline(&line, &size, stdin);
+    if (n < 0) {
+        free(line);
+        return NULL;
+    }
+    while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+        line[--n] = '\0';
+    return line;
+}
+
+static void show_help(void) {
+    puts("Ask a question, or:\n"
+         "  /sources         the passages behind the last answer\n"
+         "  /filter EXPR     only documents that match; /filter alone lifts it\n"
+         "  /list            earlier conversations\n"
+         "  /resume ID       go on with one of them ('last': the newest)\n"
+         "  /delete ID       delete one\n"
+         "  /new             begin a new conversation\n"
+         "  /quit            leave (also Ctrl-D); the conversation is kept");
+}
+
+static void show_error(const qa_error *err) { fprintf(stderr, "%s\n", err->message); }
+
+static void set_conversation(struct chat *chat, const char *id) {
+    snprintf(chat->conversation, sizeof chat->conversation, "%s", id ? id : "");
+    chat->question.conversation = chat->conversation[0] ? chat->conversation : NULL;
+}
+
+static bool resume(struct chat *chat, const char *id) {
+    qa_error err = {0};
+    char *json = NULL;
+    if (qa_conversation_get(chat->q, id, &json, &err) != QA_OK) {
+        show_error(&err);
+        return false;
+    }
+    char *full = cli_json_member(json, "id");
+    set_conversation(chat, full);
+    cli_print_conversation(stdout, json);
+    free(full);
+    qa_text_free(json);
+    return true;
+}
+
+static void list(struct chat *chat) {
+    qa_error err = {0};
+    char *json = NULL;
+    if (qa_conversations_list(chat->q, 20, &json, &err) != QA_OK) {
+        show_error(&err);
+        return;
+    }
+    cli_print_conversations(stdout, json);
+    qa_text_free(json);
+}
+
+static void show_sources(const struct chat *chat) {
+    if (!chat->last) {
+        puts("There is no answer yet.");
+        return;
+    }
+    for (size_t i = 0; i < qa_answer_source_count(chat->last); i++) {
+        const qa_hit *h = qa_answer_source(chat->last, i);
+        printf("%s[%zu] ", cli_bold(), h->rank);
+        cli_print_line(stdout, h->n_heading ? h->heading[h->n_heading - 1] : h->title);
+        printf("%s %s", cli_plain(), cli_dim());
+        cli_print_line(stdout, h->url ? h->url : h->document);
+        printf("%s\n", cli_plain());
+        cli_print_text(stdout, h->plain, 4, cli_width());
+    }
+}
+
+/* A line that begins with '/'. True: go on. */
+static bool command(struct chat *chat, char *line) {
+    char *argument = line + strcspn(line, " ");
+    if (*argument)
+        *argument++ = '\0';
+    argument += strspn(argument, " ");
+    qa_error err = {0};
+    if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0 || strcmp(line, "/q") == 0)
+        return false;
+    if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0) {
+        show_help();
+    } else if (strcmp(line, "/sources") == 0) {
+        show_sources(chat);
+    } else if (strcmp(line, "/new") == 0) {
+        set_conversation(chat, NULL);
+        puts("A new conversation.");
+    } else if (strcmp(line, "/list") == 0) {
+        list(chat);
+    } else if (strcmp(line, "/resume") == 0) {
+        resume(chat, *argument ? argument : "last");
+    } else if (strcmp(line, "/delete") == 0) {
+        if (!*argument)
+            puts("/delete wants the id of a conversation; /list shows them.");
+        else if (qa_conversation_delete(chat->q, argument, &err) != QA_OK)
+            show_error(&err);
+        else
+            puts("Deleted.");
+        if (*argument && strcmp(argument, chat->conversation) == 0)
+            set_conversation(chat, NULL);
+    } else if (strcmp(line, "/filter") == 0) {
+        free(chat->filter);
+        chat->filter = *argument ? strdup(argument) : NULL;
+        chat->question.filter = chat->filter;
+        puts(chat->filter ? "Set." : "No filter.");
+    } else {
+        printf("There is no command %s.\n", line);
+        show_help();
+    }
+    return true;
+}
+
+static void answer(struct chat *chat, const char *text) {
+    qa_error err = {0};
+    qa_answer *fresh = NULL;
+    chat->question.text = text;
+    if (qa_ask(chat->q, &chat->question, &fresh, &err) != QA_OK) {
+        show_error(&err);
+        return;
+    }
+    qa_answer_free(chat->last);
+    chat->last = fresh;
+    cli_print_answer(stdout, fresh, true);
+    if (qa_answer_warning(fresh))
+        fprintf(stderr, "%s\n", qa_answer_warning(fresh));
+    if (qa_answer_conversation(fresh))
+        set_conversation(chat, qa_answer_conversation(fresh));
+    putchar('\n');
+}
+
+static int run(struct cli *c) {
+    struct chat chat = {.c = c, .terminal = isatty(STDIN_FILENO) == 1};
+    struct cli_scope scope;
+    long k = 5;
+    if (c->json)
+        return cli_usage_error(c, "--json does not go with a conversation on the terminal; use quaere ask --json -c last");
+    if (!cli_number(c, "count", 1, 100, &k))
+        return 2;
+    int status = cli_read_scope(c, &chat.question, &scope);
+    chat.question.k = (size_t)k;
+    if (chat.question.filter)
+        chat.question.filter = chat.filter = strdup(chat.question.filter);
+    if (status == 0)
+        status = cli_open(c, false, &chat.q);
+    if (status == 0 && cli_has(c, "conversation") && !resume(&chat, cli_value(c, "conversation")))
+        status = 1;
+    if (status == 0) {
+        if (chat.terminal && !c->quiet)
+            printf("Ask about your documents. /help lists commands, Ctrl-D leaves.\n");
+        using_history();
+        for (char *line; (line = next_line(&chat)) != NULL; free(line)) {
+            char *text = line + strspn(line, " \t");
+            if (!*text)
+                continue;
+            if (chat.terminal)
+                add_history(text);
+            else
+                printf("> %s\n", text);
+            if (*text == '/' ? !command(&chat, text) : (answer(&chat, text), false)) {
+                free(line);
+                break;
+            }
+            fflush(stdout);
+        }
+        if (chat.conversation[0] && !c->quiet)
+            printf("Kept; go on with: quaere chat -c %s\n", chat.conversation);
+    }
+    qa_answer_free(chat.last);
+    free(chat.filter);
+    qa_close(chat.q);
+    cli_release_scope(&scope);
+    return status;
+}
+
+const struct cli_command cmd_chat = {
+    .name = "chat",
+    .arguments = "",
+    .summary = "Hold a conversation on the terminal.",
+    .details = "A follow-up such as \"and for GPU instances?\" is understood from the questions before it. Every turn is kept at once; /list,\n"
+               "/resume and /delete look after earlier conversations.",
+    .example = "  quaere chat\n  quaere chat -c last",
+    .options = options,
+    .min_arguments = 0,
+    .max_arguments = 0,
+    .run = run,
+};

@@ -1,0 +1,185 @@
+#include "base/progress.h"
+#include "cli/cli.h"
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_option options[] = {
+    {"source", 's', "NAME", "name of the source (default: from the path)"},
+    {"jsonl", 0, "FILE", "documents as JSON lines, - for standard input: {source, path, title?, url?, acl?, metadata?, content or file, deleted?}"},
+    {"include", 0, "GLOB", "only these paths within the source (repeatable)"},
+    {"exclude", 0, "GLOB", "not these (repeatable)"},
+    {"meta", 0, "KEY=VALUE", "metadata for every document of this run (repeatable)"},
+    {"acl", 0, "GROUP,...", "groups that may see these documents; public, signed-in or nobody"},
+    {"collection", 0, "NAME", "put the source into this set"},
+    {"prune", 0, "WHEN", "forget what is gone: guarded (default), force, never"},
+    {"dry-run", 'n', NULL, "tell what would be done, change nothing"},
+    {"jobs", 'j', "N", "readers (default: one for each processor)"},
+    {"max-failures", 0, "N", "documents that may fail before the exit status is 4 (default 0)"},
+    {"no-embed", 0, NULL, "words only (this version makes no vectors)"},
+    {NULL, 0, NULL, NULL},
+};
+
+struct view {
+    const struct cli *c;
+    struct progress progress;
+    size_t failures_shown;
+};
+enum { FAILURES_SHOWN = 20 };
+
+static void on_event(const qa_ingest_event *e, void *user) {
+    struct view *v = user;
+    static const char *const words[] = {
+        [QA_INGEST_ADDED] = "added",         [QA_INGEST_CHANGED] = "changed", [QA_INGEST_MOVED] = "moved",
+        [QA_INGEST_FORGOTTEN] = "forgotten", [QA_INGEST_FAILED] = "failed",   [QA_INGEST_NOTICE] = "notice",
+    };
+    if (e->kind == QA_INGEST_PROGRESS) {
+        char detail[96];
+        snprintf(detail, sizeof detail, "%llu chunks, %.1f MB", (unsigned long long)e->report->chunks, (double)e->done_bytes / 1e6);
+        progress_show(&v->progress, "Ingesting", e->done, e->total, detail);
+        return;
+    }
+    bool failed = e->kind == QA_INGEST_FAILED;
+    if (failed && ++v->failures_shown > FAILURES_SHOWN && !v->c->verbose)
+        return;
+    if (!v->c->verbose && !failed && (v->c->quiet || e->kind != QA_INGEST_NOTICE) && !cli_has(v->c, "dry-run"))
+        return;
+    progress_clear(&v->progress);
+    fprintf(stderr, "%s ", words[e->kind]);
+    if (e->path && *e->path) {
+        if (e->source)
+            fprintf(stderr, "%s:", e->source);
+        cli_print_line(stderr, e->path);
+    }
+    if (e->message) {
+        fputs(e->kind == QA_INGEST_MOVED ? " (was " : e->path && *e->path ? ": " : "", stderr);
+        cli_print_line(stderr, e->message);
+        fputs(e->kind == QA_INGEST_MOVED ? ")" : "", stderr);
+    }
+    fputc('\n', stderr);
+}
+
+static void print_report(const struct cli *c, const qa_ingest_report *r, const char *index) {
+    if (c->json) {
+        printf("{\"documents\": %llu, \"added\": %llu, \"changed\": %llu, \"moved\": %llu, \"unchanged\": %llu, \"forgotten\": %llu, "
+               "\"withheld\": %llu, \"failed\": %llu, \"skipped\": %llu, \"chunks\": %llu, \"bytes\": %llu, \"total_documents\": %llu, "
+               "\"total_chunks\": %llu, \"elapsed_ms\": %.1f, \"dry_run\": %s}\n",
+               (unsigned long long)r->seen, (unsigned long long)r->added, (unsigned long long)r->changed, (unsigned long long)r->moved,
+               (unsigned long long)r->unchanged, (unsigned long long)r->forgotten, (unsigned long long)r->withheld,
+               (unsigned long long)r->failed, (unsigned long long)r->skipped, (unsigned long long)r->chunks,
+               (unsigned long long)r->bytes, (unsigned long long)r->total_documents, (unsigned long long)r->total_chunks,
+               r->elapsed_ms, cli_has(c, "dry-run") ? "true" : "false");
+        return;
+    }
+    const struct {
+        const char *word;
+        uint64_t n;
+    } parts[] = {{"added", r->added},         {"changed", r->changed}, {"moved", r->moved}, {"unchanged", r->unchanged},
+                 {"forgotten", r->forgotten}, {"failed", r->failed},   {"gone but kept", r->withheld}};
+    cli_print_count(stdout, r->seen);
+    fputs(r->seen == 1 ? " document: " : " documents: ", stdout);
+    bool any = false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!parts[i].n)
+            continue;
+        fputs(any ? ", " : "", stdout);
+        cli_print_count(stdout, parts[i].n);
+        printf(" %s", parts[i].word);
+        any = true;
+    }
+    printf("%s in %.2f s", any ? "" : "nothing to do", r->elapsed_ms / 1000);
+    if (r->skipped)
+        printf("; %llu files of other types skipped", (unsigned long long)r->skipped);
+    if (cli_has(c, "dry-run")) {
+        puts(" (dry run: nothing was written)");
+        return;
+    }
+    fputs("\nThe index ", stdout);
+    cli_print_line(stdout, index);
+    fputs(" holds ", stdout);
+    cli_print_count(stdout, r->total_documents);
+    fputs(r->total_documents == 1 ? " document in " : " documents in ", stdout);
+    cli_print_count(stdout, r->total_chunks);
+    fputs(r->total_chunks == 1 ? " chunk.\n" : " chunks.\n", stdout);
+}
+
+static bool read_prune(const struct cli *c, qa_prune *out) {
+    static const char *const names[] = {"guarded", "force", "never"};
+    const char *text = cli_value(c, "prune");
+    for (int i = 0; text && i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (qa_prune)i;
+            return true;
+        }
+    if (text)
+        cli_usage_error(c, "--prune is guarded, force or never, not '%s'", text);
+    return !text;
+}
+
+static int run(struct cli *c) {
+    qa *q = NULL;
+    qa_error err = {0};
+    qa_ingest_report report = {0};
+    struct view view = {.c = c};
+    long jobs = 0, max_failures = 0;
+    qa_ingest_options o = {
+        .paths = (const char *const *)c->arguments,
+        .n_paths = (size_t)c->n_arguments,
+        .jsonl = cli_value(c, "jsonl"),
+        .source = cli_value(c, "source"),
+        .collection = cli_value(c, "collection"),
+        .dry_run = cli_has(c, "dry-run"),
+        .on_event = on_event,
+        .user = &view,
+    };
+    if (!cli_number(c, "jobs", 1, 64, &jobs) || !cli_number(c, "max-failures", 0, 1000000000, &max_failures) || !read_prune(c, &o.prune))
+        return 2;
+    if (o.jsonl && o.n_paths)
+        return cli_usage_error(c, "give paths or --jsonl, not both");
+    o.jobs = (unsigned)jobs;
+    o.include = cli_values(c, "include", false, &o.n_include);
+    o.exclude = cli_values(c, "exclude", false, &o.n_exclude);
+    o.meta = cli_values(c, "meta", false, &o.n_meta);
+    o.acl = cli_values(c, "acl", true, &o.n_acl);
+    int exit_status = cli_open(c, true, &q);
+    if (exit_status == 0) {
+        progress_begin(&view.progress, c->quiet || c->json);
+        cli_on_signal(q);
+        qa_status status = qa_ingest(q, &o, &report, &err);
+        progress_clear(&view.progress);
+        if (view.failures_shown > FAILURES_SHOWN && !c->verbose)
+            fprintf(stderr, "... and %zu more failed; --verbose lists all of them\n", view.failures_shown - FAILURES_SHOWN);
+        if (status == QA_CANCELLED) {
+            fputs("quaere ingest: stopped; what was reported is safe, run it again to go on\n", stderr);
+            print_report(c, &report, qa_index_path(q));
+            exit_status = cli_stopped_status();
+        } else if (status != QA_OK) {
+            exit_status = cli_fail(c, &err);
+        } else {
+            print_report(c, &report, qa_index_path(q));
+            exit_status = report.failed > (uint64_t)max_failures ? 4 : 0;
+        }
+        cli_on_signal(NULL);
+    }
+    qa_close(q);
+    cli_free_list((const char **)o.include);
+    cli_free_list((const char **)o.exclude);
+    cli_free_list((const char **)o.meta);
+    cli_free_list((const char **)o.acl);
+    return exit_status;
+}
+
+const struct cli_command cmd_ingest = {
+    .name = "ingest",
+    .arguments = "[PATH...]",
+    .summary = "Read documents into the index, or bring it up to date.",
+    .details = "Each PATH is a folder or a file and becomes a source of its own. Without one, every source of quaere.yaml is refreshed.\n"
+               "Unchanged documents are skipped, changed ones replaced, renamed ones moved, and those that are gone forgotten: unless\n"
+               "the folder is missing or empty or more than half of it vanished, which looks like a mistake; --prune=force then insists.\n"
+               "A document that cannot be read is listed with the cause, its earlier version stays, and the others go on.\n\n"
+               "It may be stopped at any time, and goes on where it was when run again.",
+    .example = "  quaere ingest docs/\n  quaere ingest --source guide --exclude 'drafts/**' ~/guide\n  my-connector | quaere ingest --jsonl -",
+    .options = options,
+    .min_arguments = 0,
+    .max_arguments = -1,
+    .run = run,
+};

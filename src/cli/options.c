@@ -1,0 +1,218 @@
+/* Parsing on getopt_long, with messages of our own. */
+#include "cli/cli.h"
+#include "base/log.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 48, FIRST_CODE = 256 };
+
+const struct cli_option cli_common_options[] = {
+    {"help", 'h', NULL, "show this help"},
+    {"config", 0, "FILE", "configuration (default: quaere.yaml found upward from here, then the user's)"},
+    {"index", 0, "FILE", "the index (default: QUAERE_INDEX, the configuration, .quaere/index.db beside it)"},
+    {"state", 0, "FILE", "conversations (default: QUAERE_STATE, the configuration, state.db beside the index)"},
+    {"json", 0, NULL, "one JSON document on standard output"},
+    {"quiet", 'q', NULL, "no progress, no notices"},
+    {"verbose", 'v', NULL, "say more on standard error"},
+    {NULL, 0, NULL, NULL},
+};
+
+const struct cli_command *cli_find_command(const char *name) {
+    for (size_t i = 0; cli_commands[i]; i++)
+        if (strcmp(cli_commands[i]->name, name) == 0)
+            return cli_commands[i];
+    return NULL;
+}
+
+int cli_usage_error(const struct cli *c, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "quaere %s: ", c->command->name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nTry 'quaere %s --help'.\n", c->command->name);
+    va_end(args);
+    return 2;
+}
+
+/* Edit distance with a small bound: enough for slips of the finger. */
+static size_t distance(const char *a, const char *b) {
+    size_t row[64];
+    size_t n = strlen(b);
+    if (n >= 64 || strlen(a) >= 64)
+        return 64;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+            best = up + 1 < best ? up + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = up;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *cli_nearest(const char *word, const char *const *candidates) {
+    const char *best = NULL;
+    size_t least = strlen(word) / 3 + 1;
+    for (; *candidates; candidates++) {
+        size_t d = distance(word, *candidates);
+        if (d <= least && d < strlen(*candidates)) {
+            best = *candidates;
+            least = d - (d > 0);
+        }
+    }
+    return best;
+}
+
+static int unknown_option(const struct cli *c, const struct option *known, const char *given) {
+    const char *names[OPTIONS_MAX + 1] = {NULL};
+    char word[64];
+    size_t n = strcspn(given + strspn(given, "-"), "=");
+    if (given[0] != '-' || given[1] != '-' || n >= sizeof word)
+        return cli_usage_error(c, "unknown option %s", given);
+    memcpy(word, given + 2, n);
+    word[n] = '\0';
+    for (size_t i = 0; known[i].name; i++)
+        names[i] = known[i].name;
+    const char *near = cli_nearest(word, names);
+    return near ? cli_usage_error(c, "unknown option --%s; did you mean --%s?", word, near)
+                : cli_usage_error(c, "unknown option --%s", word);
+}
+
+static size_t collect(const struct cli_option *from, struct option *longs, char *shorts, const struct cli_option **all, size_t n) {
+    for (; from && from->name && n < OPTIONS_MAX; from++, n++) {
+        all[n] = from;
+        longs[n] = (struct option){from->name, from->argument ? required_argument : no_argument, NULL, FIRST_CODE + (int)n};
+        if (from->letter) {
+            size_t at = strlen(shorts);
+            shorts[at++] = from->letter;
+            if (from->argument)
+                shorts[at++] = ':';
+            shorts[at] = '\0';
+        }
+    }
+    return n;
+}
+
+int cli_parse(const struct cli_command *command, int argc, char **argv, struct cli *c) {
+    struct option longs[OPTIONS_MAX + 1] = {{0}};
+    const struct cli_option *all[OPTIONS_MAX];
+    char shorts[OPTIONS_MAX * 2 + 2] = ":";
+    size_t n = collect(command->options, longs, shorts, all, 0);
+    n = collect(cli_common_options, longs, shorts, all, n);
+    *c = (struct cli){.command = command};
+    c->given = calloc((size_t)argc + 1, sizeof *c->given);
+    if (!c->given) {
+        fputs("quaere: out of memory\n", stderr);
+        return 1;
+    }
+    opterr = 0;
+    optind = 1;
+    for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (code == ':')
+            return cli_usage_error(c, "%s wants a value", argv[optind - 1]);
+        if (code == '?') {
+            const char *given = argv[optind - 1];
+            char one[3] = {'-', (char)optopt, '\0'};
+            if (optopt >= FIRST_CODE)
+                return cli_usage_error(c, "%s takes no value", given);
+            return unknown_option(c, longs, optopt > 0 && optopt < FIRST_CODE ? one : given);
+        }
+        const struct cli_option *option = NULL;
+        for (size_t i = 0; i < n; i++)
+            if (code == FIRST_CODE + (int)i || code == all[i]->letter) {
+                option = all[i];
+                break;
+            }
+        c->given[c->n_given++] = (struct cli_given){option->name, option->argument ? optarg : ""};
+    }
+    c->arguments = argv + optind;
+    c->n_arguments = argc - optind;
+    c->json = cli_has(c, "json");
+    c->quiet = cli_has(c, "quiet");
+    c->verbose = cli_has(c, "verbose");
+    log_set_level(c->verbose ? LOG_INFO : c->quiet ? LOG_ERROR : LOG_WARN);
+    if (cli_has(c, "help")) {
+        cli_print_help(stdout, command);
+        return 0;
+    }
+    if (c->n_arguments < command->min_arguments)
+        return cli_usage_error(c, "%s is missing", command->arguments);
+    if (command->max_arguments >= 0 && c->n_arguments > command->max_arguments)
+        return cli_usage_error(c, command->max_arguments ? "'%s' is one argument too many; put a question of several words in quotes"
+                                                         : "takes no argument, and there is '%s'",
+                               c->arguments[command->max_arguments]);
+    return -1;
+}
+
+void cli_free(struct cli *c) { free(c->given); }
+
+bool cli_has(const struct cli *c, const char *name) { return cli_value(c, name) != NULL; }
+
+const char *cli_value(const struct cli *c, const char *name) {
+    const char *value = NULL;
+    for (size_t i = 0; i < c->n_given; i++)
+        if (strcmp(c->given[i].name, name) == 0)
+            value = c->given[i].value;
+    return value;
+}
+
+/* The list and the copies of its strings are one allocation. */
+const char **cli_values(const struct cli *c, const char *name, bool split, size_t *n) {
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < c->n_given; i++)
+        if (strcmp(c->given[i].name, name) == 0) {
+            count++;
+            bytes += strlen(c->given[i].value) + 1;
+            for (const char *p = c->given[i].value; split && *p; p++)
+                count += *p == ',';
+        }
+    if (n)
+        *n = 0;
+    const char **list = count ? malloc((count + 1) * sizeof *list + bytes) : NULL;
+    if (!list)
+        return NULL;
+    char *at = (char *)(list + count + 1);
+    size_t k = 0;
+    for (size_t i = 0; i < c->n_given; i++) {
+        if (strcmp(c->given[i].name, name) != 0)
+            continue;
+        char *rest = strcpy(at, c->given[i].value);
+        at += strlen(at) + 1;
+        for (char *part; rest && (part = split ? strsep(&rest, ",") : rest) != NULL;) {
+            if (!split)
+                rest = NULL;
+            if (*part)
+                list[k++] = part;
+        }
+    }
+    list[k] = NULL;
+    if (n)
+        *n = k;
+    return list;
+}
+
+void cli_free_list(const char **list) { free(list); }
+
+bool cli_number(const struct cli *c, const char *name, long min, long max, long *out) {
+    const char *text = cli_value(c, name);
+    if (!text)
+        return true;
+    char *end = NULL;
+    errno = 0;
+    long v = strtol(text, &end, 10);
+    if (!*text || *end || errno || v < min || v > max) {
+        cli_usage_error(c, "--%s wants a whole number from %ld to %ld, not '%s'", name, min, max, text);
+        return false;
+    }
+    *out = v;
+    return true;
+}

@@ -1,0 +1,105 @@
+/* What a person sees. Documents are strangers: their control characters never reach a terminal. */
+#include "cli/cli.h"
+#include "base/utf8.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <uniwidth.h>
+#include <unistd.h>
+
+static bool colours(void) { return isatty(STDOUT_FILENO) == 1 && !getenv("NO_COLOR"); }
+const char *cli_bold(void) { return colours() ? "\033[1m" : ""; }
+const char *cli_dim(void) { return colours() ? "\033[2m" : ""; }
+const char *cli_plain(void) { return colours() ? "\033[0m" : ""; }
+
+size_t cli_width(void) {
+    struct winsize size = {0};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+        return size.ws_col > 120 ? 120 : size.ws_col;
+    return 100;
+}
+
+static bool harmless(uint32_t cp) {
+    return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void put_harmless(FILE *to, const char *s, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t len = utf8_get(s + i, n - i, &cp);
+        if (harmless(cp) && cp != 0xFFFD)
+            fwrite(s + i, 1, len, to);
+        else
+            fputs(cp == '\t' ? " " : UTF8_REPLACEMENT, to);
+        i += len;
+    }
+}
+
+static size_t columns(const char *s, size_t n) {
+    int w = u8_width((const uint8_t *)s, n, "UTF-8");
+    return w > 0 ? (size_t)w : 0;
+}
+
+static void indent_by(FILE *to, size_t n) { fprintf(to, "%*s", (int)n, ""); }
+
+void cli_print_text(FILE *to, const char *text, size_t indent, size_t width) {
+    while (*text) {
+        size_t line = strcspn(text, "\n"), at = 0, used = 0;
+        if (line)
+            indent_by(to, indent);
+        size_t lead = strspn(text, " ");
+        if (lead && lead < line) { /* code keeps its indentation */
+            indent_by(to, lead);
+            at = used = lead;
+        }
+        while (at < line) {
+            size_t word = strcspn(text + at, " \n");
+            if (at + word > line)
+                word = line - at;
+            size_t w = columns(text + at, word);
+            if (width && used && indent + used + 1 + w > width) {
+                fputc('\n', to);
+                indent_by(to, indent);
+                used = 0;
+            } else if (used > lead) {
+                fputc(' ', to);
+                used++;
+            }
+            put_harmless(to, text + at, word);
+            used += w;
+            at += word;
+            while (at < line && text[at] == ' ')
+                at++;
+        }
+        fputc('\n', to);
+        text += line + (text[line] == '\n');
+    }
+}
+
+void cli_print_line(FILE *to, const char *text) {
+    bool space = false, any = false;
+    for (size_t i = 0, n = strlen(text); i < n;) {
+        uint32_t cp;
+        size_t len = utf8_get(text + i, n - i, &cp);
+        if (cp == ' ' || cp == '\n' || cp == '\t' || cp == '\r') {
+            space = any;
+        } else {
+            if (space)
+                fputc(' ', to);
+            put_harmless(to, text + i, len);
+            space = false;
+            any = true;
+        }
+        i += len;
+    }
+}
+
+void cli_print_count(FILE *to, unsigned long long n) {
+    char digits[32];
+    int len = snprintf(digits, sizeof digits, "%llu", n);
+    for (int i = 0; i < len; i++) {
+        fputc(digits[i], to);
+        if (i + 1 < len && (len - i - 1) % 3 == 0)
+            fputc(',', to);
+    }
+}

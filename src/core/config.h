@@ -1,0 +1,36 @@
+/* quaere.yaml: docs/configuration.md says what each key means; this is what of it the program uses. */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "ingest/ingest.h"
+
+struct config_source {
+    const char *name, *path;         /* path: absolute; what it names need not exist */
+    const char *collection, *url;    /* NULL: none */
+    const char *const *include, *const *exclude;
+    size_t n_include, n_exclude;
+    const char *metadata;            /* a JSON object; NULL: none */
+    bool has_acl;                    /* access.default is stated; as in struct ingest_run, as are the rules */
+    const char *const *acl;
+    size_t n_acl;
+    const struct ingest_rule *rules;
+    size_t n_rules;
+    size_t chunk_target;             /* 0: the program's */
+    int line;                        /* in the file, for messages */
+};
+
+struct config {
+    const char *path;                /* absolute; NULL: there is no file, and all else is empty */
+    const char *index, *state;       /* absolute; NULL: not set */
+    const struct config_source *sources;
+    size_t n_sources;
+};
+
+/* Loads `path`, or when it is NULL the first of: quaere.yaml in the working folder and those above it; quaere/quaere.yaml in $XDG_CONFIG_HOME,
+ * else in ~/.config. Without any of them *out is empty. All memory is the arena's. QA_NOT_FOUND when a `path` that was given is not there;
+ * QA_BAD_CONFIG with "FILE:LINE:COLUMN: ..." for the first thing that is wrong; sections of later versions are warned about in the log. */
+qa_status config_load(struct arena *a, const char *path, struct config **out, qa_error *err);
+/* The same from bytes; `path` (absolute) is used for messages and for what is relative to it. */
+qa_status config_parse(struct arena *a, const char *path, const char *text, size_t len, struct config **out, qa_error *err);
+
+#endif

@@ -1,0 +1,294 @@
+/* Which sources a call of qa_ingest means, and one after the other through src/ingest/. */
+#include "core/core.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/utf8.h"
+#include <string.h>
+#include <unistd.h>
+
+enum { INGEST_CEILING = 64 << 20 };
+
+/* One call. */
+struct call {
+    qa *q;
+    const qa_ingest_options *options;
+    struct index_port index;
+    struct arena *a;
+    struct ingest_root *roots; /* what the index knows, and the sources done before in this call */
+    size_t n_roots;
+    json_t *metadata;          /* of --meta; NULL: none */
+    qa_ingest_report *report;
+};
+
+/* One source of the call. */
+struct job {
+    const char *path, *source, *collection, *url_rule;
+    const char *const *include, *const *exclude;
+    size_t n_include, n_exclude;
+    json_t *metadata;          /* borrowed */
+    bool has_acl;
+    const char *const *acl;
+    size_t n_acl;
+    const struct ingest_rule *rules;
+    size_t n_rules, chunk_target;
+};
+
+/* ---- An index that is not there, for a dry run ---- */
+
+static qa_status no_known(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n, qa_error *err) {
+    (void)self, (void)source, (void)a, (void)err;
+    *out = NULL;
+    *n = 0;
+    return QA_OK;
+}
+static qa_status no_text(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
+    (void)self, (void)source, (void)a, (void)err;
+    *root = NULL;
+    return QA_OK;
+}
+static qa_status no_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause, qa_error *err) {
+    (void)self, (void)source, (void)path, (void)a, (void)err;
+    *cause = NULL;
+    return QA_OK;
+}
+static qa_status no_sources(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err) {
+    (void)self, (void)a, (void)err;
+    *out = NULL;
+    *n = 0;
+    return QA_OK;
+}
+static qa_status no_statistics(void *self, struct index_statistics *out, qa_error *err) {
+    (void)self, (void)err;
+    *out = (struct index_statistics){0};
+    return QA_OK;
+}
+static const struct index_ops no_index = {.known_documents = no_known, .get_source_root = no_text, .find_failure = no_failure,
+                                          .list_sources = no_sources, .statistics = no_statistics};
+
+/* ---- */
+
+static void notice(void *user, const char *path, const char *message) {
+    const struct call *c = user;
+    qa_ingest_event event = {.kind = QA_INGEST_NOTICE, .path = path, .message = message, .report = c->report};
+    if (c->options->on_event)
+        c->options->on_event(&event, c->options->user);
+}
+
+static qa_status load_roots(struct call *c, size_t room, qa_error *err) {
+    struct index_source *known = NULL;
+    size_t n = 0;
+    qa_status status = c->index.ops->list_sources(c->index.self, c->a, &known, &n, err);
+    if (status != QA_OK)
+        return status;
+    c->roots = arena_array(c->a, n + room, sizeof *c->roots);
+    if (!c->roots)
+        return arena_error(c->a, err, "preparing to ingest");
+    for (size_t i = 0; i < n; i++)
+        if (known[i].root)
+            c->roots[c->n_roots++] = (struct ingest_root){known[i].source, known[i].root};
+    return QA_OK;
+}
+
+static struct ingest_run make_run(const struct call *c, const struct job *job) {
+    return (struct ingest_run){
+        .index = c->index,
+        .source = job->source,
+        .collection = job->collection,
+        .metadata = job->metadata,
+        .has_acl = job->has_acl,
+        .acl = job->acl,
+        .n_acl = job->n_acl,
+        .rules = job->rules,
+        .n_rules = job->n_rules,
+        .url_rule = job->url_rule,
+        .prune = c->options->prune,
+        .dry_run = c->options->dry_run,
+        .jobs = c->options->jobs,
+        .chunking = {.target = job->chunk_target},
+        .on_event = c->options->on_event,
+        .user = c->options->user,
+        .cancel = &c->q->cancel,
+    };
+}
+
+static qa_status ingest_folder(struct call *c, const struct job *job, qa_error *err) {
+    struct ingest_place place = {0};
+    struct ingest_folder *folder = NULL;
+    qa_status status = ingest_find_place(c->a, job->path, job->source, c->roots, c->n_roots, &place, err);
+    if (status != QA_OK)
+        return status;
+    struct ingest_folder_options options = {
+        .root = place.root,
+        .only = place.only,
+        .missing_ok = place.missing,
+        .include = job->include,
+        .n_include = job->n_include,
+        .exclude = job->exclude,
+        .n_exclude = job->n_exclude,
+        .notice = notice,
+        .user = c,
+        .cancel = &c->q->cancel,
+    };
+    status = ingest_open_folder(&options, &folder, err);
+    if (status != QA_OK)
+        return status;
+    struct ingest_run run = make_run(c, job);
+    run.source = place.source;
+    run.root = place.root;
+    run.documents = ingest_folder_port(folder);
+    run.total = ingest_folder_total(folder);
+    run.total_bytes = ingest_folder_total_bytes(folder);
+    c->report->skipped += ingest_folder_skipped(folder);
+    status = ingest_source(&run, c->report, err);
+    ingest_close_folder(folder);
+    c->roots[c->n_roots++] = (struct ingest_root){place.source, place.root};
+    return status;
+}
+
+static qa_status ingest_lines(struct call *c, const struct job *job, qa_error *err) {
+    struct ingest_jsonl *lines = NULL;
+    qa_status status = ingest_open_jsonl(c->options->jsonl, &lines, err);
+    if (status != QA_OK)
+        return status;
+    struct ingest_run run = make_run(c, job);
+    run.documents = ingest_jsonl_port(lines);
+    status = ingest_source(&run, c->report, err);
+    ingest_close_jsonl(lines);
+    return status;
+}
+
+/* What the options say for every source; the configuration adds the rest. */
+static struct job job_of_options(const struct call *c) {
+    const qa_ingest_options *o = c->options;
+    return (struct job){.source = o->source, .collection = o->collection, .include = o->include, .n_include = o->n_include,
+                        .exclude = o->exclude, .n_exclude = o->n_exclude, .metadata = c->metadata, .has_acl = o->n_acl > 0,
+                        .acl = o->acl, .n_acl = o->n_acl};
+}
+
+static qa_status ingest_configured(struct call *c, const struct config_source *s, qa_error *err) {
+    json_t *metadata = NULL;
+    qa_status status = s->metadata ? json_parse(s->metadata, strlen(s->metadata), &metadata, err) : QA_OK;
+    if (status == QA_OK && c->metadata && !metadata)
+        metadata = json_incref(c->metadata);
+    else if (status == QA_OK && c->metadata && json_object_update(metadata, c->metadata) != 0)
+        status = error_no_memory(err, "preparing to ingest");
+    if (status == QA_OK) {
+        struct job job = job_of_options(c);
+        job.path = s->path;
+        job.source = s->name;
+        job.metadata = metadata;
+        job.url_rule = s->url;
+        job.rules = s->rules;
+        job.n_rules = s->n_rules;
+        job.chunk_target = s->chunk_target;
+        if (!job.collection)
+            job.collection = s->collection;
+        if (!job.n_include)
+            job.include = s->include, job.n_include = s->n_include;
+        if (!job.n_exclude)
+            job.exclude = s->exclude, job.n_exclude = s->n_exclude;
+        if (!job.has_acl)
+            job.has_acl = s->has_acl, job.acl = s->acl, job.n_acl = s->n_acl;
+        status = ingest_folder(c, &job, err);
+    }
+    json_decref(metadata);
+    return status;
+}
+
+/* A path that is a configured source's is ingested with that source's settings. */
+static const struct config_source *configured(const struct call *c, const char *path) {
+    char *absolute = file_absolute(c->a, path);
+    for (size_t i = 0; absolute && i < c->q->config->n_sources; i++)
+        if (strcmp(c->q->config->sources[i].path, absolute) == 0)
+            return &c->q->config->sources[i];
+    return NULL;
+}
+
+static qa_status read_metadata(struct call *c, qa_error *err) {
+    const qa_ingest_options *o = c->options;
+    bool ok = true;
+    if (o->n_meta && !(c->metadata = json_object()))
+        return error_no_memory(err, "preparing to ingest");
+    for (size_t i = 0; i < o->n_meta; i++) {
+        const char *equals = strchr(o->meta[i], '=');
+        char *key = equals && equals != o->meta[i] ? arena_copy(c->a, o->meta[i], (size_t)(equals - o->meta[i])) : NULL;
+        if (!equals || equals == o->meta[i])
+            return error_set(err, QA_BAD_USAGE, "metadata are given as KEY=VALUE, not \"%s\"", o->meta[i]);
+        if (!key || utf8_valid_len(o->meta[i], strlen(o->meta[i])) != strlen(o->meta[i]))
+            return key ? error_set(err, QA_BAD_USAGE, "metadata %zu are not UTF-8", i + 1) : arena_error(c->a, err, "preparing to ingest");
+        json_put(c->metadata, key, json_text0(equals + 1), &ok);
+    }
+    return ok ? QA_OK : error_no_memory(err, "preparing to ingest");
+}
+
+static qa_status check_options(const struct call *c, qa_error *err) {
+    const qa_ingest_options *o = c->options;
+    qa_status status = QA_OK;
+    if (o->jsonl && o->n_paths)
+        return error_set(err, QA_BAD_USAGE, "give paths or JSON lines, not both");
+    if (o->source && (o->n_paths > 1 || (!o->n_paths && !o->jsonl)))
+        return error_set(err, QA_BAD_USAGE, "a name for the source goes with one path, and there are %zu", o->n_paths);
+    if (!o->n_paths && !o->jsonl && !c->q->config->n_sources)
+        return error_set(err, QA_BAD_USAGE, "nothing to ingest: name a folder, or write quaere.yaml with: quaere init");
+    if (o->source)
+        status = ingest_check_source_name(o->source, err);
+    if (status == QA_OK && o->n_acl)
+        status = ingest_check_acl(o->acl, o->n_acl, err);
+    for (size_t i = 0; status == QA_OK && i < o->n_include; i++)
+        status = ingest_check_glob(o->include[i], err);
+    for (size_t i = 0; status == QA_OK && i < o->n_exclude; i++)
+        status = ingest_check_glob(o->exclude[i], err);
+    return status;
+}
+
+static qa_status open_target(struct call *c, qa_error *err) {
+    if (c->options->dry_run) {
+        if (access(c->q->index_path, F_OK) == 0)
+            return core_read_index(c->q, &c->index, err);
+        c->index = (struct index_port){.ops = &no_index};
+        return QA_OK;
+    }
+    return core_write_index(c->q, &c->index, err);
+}
+
+static qa_status run_all(struct call *c, qa_error *err) {
+    const qa_ingest_options *o = c->options;
+    size_t jobs = o->n_paths ? o->n_paths : c->q->config->n_sources;
+    qa_status status = check_options(c, err);
+    if (status == QA_OK)
+        status = read_metadata(c, err);
+    if (status == QA_OK)
+        status = open_target(c, err);
+    if (status == QA_OK)
+        status = load_roots(c, jobs, err);
+    if (status != QA_OK)
+        return status;
+    struct job job = job_of_options(c);
+    if (o->jsonl)
+        return ingest_lines(c, &job, err);
+    for (size_t i = 0; i < jobs && status == QA_OK; i++) {
+        const struct config_source *s = o->n_paths ? (o->source ? NULL : configured(c, o->paths[i])) : &c->q->config->sources[i];
+        job.path = o->n_paths ? o->paths[i] : NULL;
+        status = s ? ingest_configured(c, s, err) : ingest_folder(c, &job, err);
+    }
+    return status;
+}
+
+qa_status qa_ingest(qa *q, const qa_ingest_options *options, qa_ingest_report *report, qa_error *err) {
+    qa_ingest_report ignored;
+    struct arena a;
+    struct index_statistics statistics = {0};
+    arena_init(&a, INGEST_CEILING);
+    struct call c = {.q = q, .options = options, .a = &a, .report = report ? report : &ignored};
+    *c.report = (qa_ingest_report){0};
+    double started = clock_mono_ms();
+    qa_status status = run_all(&c, err);
+    if (c.index.ops && c.index.ops->statistics(c.index.self, &statistics, NULL) == QA_OK) {
+        c.report->total_documents = statistics.documents;
+        c.report->total_chunks = statistics.chunks;
+    }
+    c.report->elapsed_ms = clock_mono_ms() - started;
+    json_decref(c.metadata);
+    arena_free(&a);
+    return core_finish(q, status);
+}
