@@ -118,8 +118,8 @@ static bool fold(struct words *w, size_t *n, uint32_t cp) {
     return true;
 }
 
-/* Stems norm in place, and tells whether it was a stop word. */
-static size_t stem(struct words *w, size_t n, bool letters, bool *stop) {
+/* Stems norm in place unless it holds a digit, and tells whether it was a stop word. Nothing but the n bytes decides: the cache knows no more. */
+static size_t stem(struct words *w, size_t n, bool *stop) {
     struct cached_stem *slot = &w->cache[hash_bytes(w->norm, n).lo % CACHE_SLOTS];
     if (n <= CACHE_KEY && slot->key_len == n && memcmp(slot->key, w->norm, n) == 0) {
         memcpy(w->norm, slot->stem, slot->stem_len);
@@ -127,7 +127,10 @@ static size_t stem(struct words *w, size_t n, bool letters, bool *stop) {
         return slot->stem_len;
     }
     *stop = words_is_stop(w->norm, n);
-    const sb_symbol *out = letters && n > 2 ? sb_stemmer_stem(w->stemmer, (const sb_symbol *)w->norm, (int)n) : NULL;
+    bool digit = false;
+    for (size_t i = 0; i < n && !digit; i++)
+        digit = w->norm[i] >= '0' && w->norm[i] <= '9';
+    const sb_symbol *out = !digit && n > 2 ? sb_stemmer_stem(w->stemmer, (const sb_symbol *)w->norm, (int)n) : NULL;
     int len = out ? sb_stemmer_length(w->stemmer) : (int)n; /* a stemmer out of memory: the unstemmed word is still a word */
     if (len <= 0 || len > WORD_MAX)
         out = NULL, len = (int)n;
@@ -148,18 +151,13 @@ typedef int each_word(void *user, const struct word *word);
 /* Hands out the stem of characters [from, to) of the run; onto `exact` go its folded characters. */
 static int hand_out(struct words *w, size_t from, size_t to, enum word_kind kind, bool *stop, each_word *each, void *user) {
     size_t n = 0;
-    bool letters = true;
-    for (size_t i = from; i < to; i++) {
-        if (is_apostrophe(w->cp[i]))
-            continue;
-        letters = letters && w->class[i] != DIGIT;
-        if (!fold(w, &n, w->cp[i]))
+    for (size_t i = from; i < to; i++)
+        if (!is_apostrophe(w->cp[i]) && !fold(w, &n, w->cp[i]))
             break;
-    }
     *stop = false;
     if (!n)
         return 0;
-    n = stem(w, n, letters, stop);
+    n = stem(w, n, stop);
     w->norm[n] = '\0';
     struct word word = {.start = w->at[from], .end = w->at[to], .norm = w->norm, .norm_len = (uint32_t)n, .kind = kind, .stop = *stop};
     return each(user, &word);
@@ -257,6 +255,7 @@ int words_each(struct words *w, const char *text, size_t len, each_word *each, v
             n = 0;
             if (stop)
                 break;
+            joins = joins && in_word(c) && c != MARK; /* where a run was cut, the next begins as any other */
         }
         if (joins || c == ALONE) {
             w->cp[n] = cp;

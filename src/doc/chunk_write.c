@@ -1,0 +1,302 @@
+/* From pieces to a chunk: its text, its map, its span, its path. */
+#include "doc/chunk.h"
+#include "base/utf8.h"
+#include <string.h>
+
+static const struct doc_block *block_of(const struct chunker *c, const struct chunk_piece *p) { return &c->tree->blocks[p->block]; }
+
+bool chunk_leads(const struct chunker *c, const struct chunk_piece *p) {
+    const struct doc_block *b = block_of(c, p);
+    return p->last && (b->leads || b->kind == UNIT_HEADING || b->kind == UNIT_TABLE_HEAD);
+}
+
+size_t chunk_header_chars(const struct chunker *c, const struct chunk_piece *p) {
+    const struct doc_block *b = block_of(c, p);
+    if (b->kind != UNIT_TABLE_ROW || !b->table || !p->first)
+        return 0;
+    size_t head = (size_t)(b->table - c->tree->blocks), chars = c->chars_before[head + 1] - c->chars_before[head];
+    return chars <= c->target / 3 ? chars : 0;
+}
+
+/* ---- Path ---- */
+
+size_t chunk_count_path(const struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to) {
+    size_t n = 0;
+    for (const struct chunk_piece *p = from; p + 1 < to; p++, n++) {
+        const struct doc_block *b = block_of(c, p);
+        if (b->kind != UNIT_HEADING || !p->first || !p->last || b->plain_len > CHUNK_LONG_HEADING)
+            break;
+        if (c->sections[c->section_of[p->block]].end <= to[-1].block)
+            break;
+    }
+    return n;
+}
+
+/* The section that all of [from, to) lies in. */
+static size_t common_section(const struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to) {
+    size_t s = c->section_of[from->block];
+    while (c->sections[s].end <= to[-1].block)
+        s = c->sections[s].parent;
+    /* a chunk that begins with a heading is under it only if the heading belongs to its path */
+    if (block_of(c, from)->kind == UNIT_HEADING && from->first && c->sections[s].head == from->block && s &&
+        block_of(c, from)->plain_len <= CHUNK_LONG_HEADING)
+        s = c->sections[s].parent;
+    return s;
+}
+
+static const char *title_of(struct chunker *c, struct chunk_section *s) {
+    if (s->title)
+        return s->title;
+    const struct doc_block *b = &c->tree->blocks[s->head];
+    char *title = arena_alloc(c->a, (b->plain_len < CHUNK_LONG_HEADING ? b->plain_len : CHUNK_LONG_HEADING) + 1);
+    size_t n = 0;
+    for (size_t i = 0; title && i < b->n_runs && n < CHUNK_LONG_HEADING; i++) {
+        const char *p = b->runs[i].literal ? b->runs[i].literal : c->tree->bytes + b->runs[i].at;
+        size_t room = CHUNK_LONG_HEADING - n, take = b->runs[i].len <= room ? b->runs[i].len : utf8_floor(p, room);
+        memcpy(title + n, p, take);
+        n += take;
+        if (take < b->runs[i].len)
+            break;
+    }
+    s->title = title;
+    return title;
+}
+
+static qa_status set_path(struct chunker *c, size_t section, struct doc_chunk *out, qa_error *err) {
+    size_t n = 0;
+    for (size_t s = section; s; s = c->sections[s].parent)
+        n++;
+    out->heading = arena_array(c->a, n, sizeof *out->heading);
+    if (!out->heading)
+        return arena_error(c->a, err, "cutting the document into passages");
+    out->n_heading = n;
+    for (size_t s = section; s; s = c->sections[s].parent)
+        if (!(out->heading[--n] = title_of(c, &c->sections[s])))
+            return arena_error(c->a, err, "cutting the document into passages");
+    return QA_OK;
+}
+
+/* ---- Text ---- */
+
+/* White space at either end of the chunk is left out; `skip`: still nothing but white space so far. */
+static void write_runs(struct textmap_writer *w, const char *bytes, const struct doc_run *r, size_t into, size_t len, bool *skip, size_t drop) {
+    len -= drop;
+    for (; len; r++, into = 0) {
+        size_t n = r->len - into < len ? r->len - into : len;
+        const char *p = (r->literal ? r->literal : bytes + r->at) + into;
+        len -= n;
+        size_t lead = 0;
+        while (*skip && lead < n && (p[lead] == '\n' || p[lead] == '\r'))
+            lead++;
+        *skip = *skip && lead == n;
+        if (r->literal)
+            textmap_literal(w, p + lead, n - lead);
+        else
+            textmap_copy(w, bytes, r->at + into + lead, n - lead);
+    }
+}
+
+/* How many bytes of white space the piece ends with. */
+static size_t trailing_space(const struct chunker *c, const struct chunk_piece *p) {
+    const struct doc_block *b = block_of(c, p);
+    size_t run = p->run, end = p->into, left = p->len;
+    while (left) {
+        size_t here = b->runs[run].len - end;
+        if (here >= left) {
+            end += left;
+            break;
+        }
+        left -= here;
+        run++;
+        end = 0;
+    }
+    size_t n = 0;
+    while (n < p->len) {
+        if (!end) {
+            end = b->runs[--run].len;
+            continue;
+        }
+        const struct doc_run *r = &b->runs[run];
+        char ch = (r->literal ? r->literal : c->tree->bytes + r->at)[end - 1];
+        if (ch != ' ' && ch != '\n' && ch != '\t' && ch != '\r')
+            break;
+        n++;
+        end--;
+    }
+    return n;
+}
+
+static bool is_row(enum textmap_unit k) { return k == UNIT_TABLE_ROW || k == UNIT_TABLE_HEAD; }
+
+static const char *separator(const struct doc_block *before, const struct doc_block *b) {
+    bool close = (before->kind == UNIT_ITEM && b->kind == UNIT_ITEM) ||
+                 (is_row(before->kind) && b->kind == UNIT_TABLE_ROW && before->table == b->table) ||
+                 (before->kind == UNIT_TABLE_HEAD && b->table == before);
+    return close ? "\n" : "\n\n";
+}
+
+static void write_text(struct chunker *c, struct textmap_writer *w, const struct chunk_piece *from, const struct chunk_piece *to,
+                       bool with_header) {
+    const char *bytes = c->tree->bytes;
+    const struct doc_block *before = NULL;
+    if (with_header && chunk_header_chars(c, from)) {
+        bool skip = false;
+        before = block_of(c, from)->table;
+        textmap_mark(w, UNIT_TABLE_HEAD);
+        write_runs(w, bytes, before->runs, 0, before->plain_len, &skip, 0);
+    }
+    for (const struct chunk_piece *p = from; p < to; p++) {
+        const struct doc_block *b = block_of(c, p);
+        bool starts = p == from && !p->first, goes_on = p > from && p[-1].block == p->block;
+        bool skip = starts;
+        if (!goes_on) {
+            if (before)
+                textmap_literal(w, separator(before, b), strlen(separator(before, b)));
+            textmap_mark(w, b->kind);
+        }
+        write_runs(w, bytes, b->runs + p->run, p->into, p->len, &skip, p + 1 == to ? trailing_space(c, p) : 0);
+        before = b;
+    }
+}
+
+/* ---- Span ---- */
+
+/* Where the text of a piece stands in the document: its first byte that is copied; `otherwise` when it has none. */
+static uint64_t raw_start(const struct chunker *c, const struct chunk_piece *p, uint64_t otherwise) {
+    const struct doc_block *b = block_of(c, p);
+    if (p->first)
+        return b->start;
+    size_t into = p->into, left = p->len;
+    for (const struct doc_run *r = b->runs + p->run; left; r++, into = 0) {
+        size_t n = r->len - into < left ? r->len - into : left;
+        if (!r->literal)
+            return r->at + into;
+        left -= n;
+    }
+    return otherwise;
+}
+
+/* The end of the last byte that is copied. */
+static uint64_t raw_end(const struct chunker *c, const struct chunk_piece *p, uint64_t otherwise) {
+    const struct doc_block *b = block_of(c, p);
+    size_t into = p->into, left = p->len;
+    uint64_t end = otherwise;
+    for (const struct doc_run *r = b->runs + p->run; left; r++, into = 0) {
+        size_t n = r->len - into < left ? r->len - into : left;
+        if (!r->literal)
+            end = r->at + into + n;
+        left -= n;
+    }
+    return p->last && b->end > end ? b->end : end;
+}
+
+/* ---- Chunks ---- */
+
+static struct doc_chunk *add_chunk(struct chunker *c) {
+    if (c->n_chunks == c->cap_chunks) {
+        size_t cap = c->cap_chunks ? c->cap_chunks * 2 : 16;
+        struct doc_chunk *grown = arena_grow(c->a, c->chunks, c->n_chunks, cap, sizeof *grown);
+        if (!grown)
+            return NULL;
+        c->chunks = grown;
+        c->cap_chunks = cap;
+    }
+    return &c->chunks[c->n_chunks];
+}
+
+/* *fits false: too many tokens, nothing was added. */
+static qa_status write_one(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, bool with_header, bool must,
+                           bool *fits, qa_error *err) {
+    const struct chunk_piece *text = from + chunk_count_path(c, from, to);
+    struct doc_chunk *out = add_chunk(c);
+    if (!out)
+        return arena_error(c->a, err, "cutting the document into passages");
+    *out = (struct doc_chunk){0};
+    size_t most = 16;
+    for (const struct chunk_piece *p = text; p < to; p++) {
+        most += p->len + 2;
+        out->lossy |= block_of(c, p)->lossy;
+    }
+    if (with_header && chunk_header_chars(c, text))
+        most += block_of(c, text)->table->plain_len;
+
+    struct textmap_writer w;
+    uint64_t start = raw_start(c, from, c->written);
+    out->start = start > c->written ? start : c->written;
+    textmap_begin(&w, out->start, most);
+    write_text(c, &w, text, to, with_header);
+    qa_status status = textmap_finish(&w, err);
+    if (status == QA_OK && c->count_tokens)
+        out->tokens = (uint32_t)c->count_tokens(w.plain.data ? w.plain.data : "", w.plain.len, c->user);
+    *fits = must || !c->max_tokens || out->tokens <= c->max_tokens;
+    if (status == QA_OK && *fits) {
+        out->plain = arena_copy(c->a, w.plain.data, w.plain.len);
+        out->plain_len = w.plain.len;
+        out->map = (const uint8_t *)arena_copy(c->a, w.ops.data, w.ops.len);
+        out->map_len = w.ops.len;
+        out->end = raw_end(c, to - 1, out->start);
+        if (out->end < out->start)
+            out->end = out->start;
+        if (!out->plain || !out->map)
+            status = arena_error(c->a, err, "cutting the document into passages");
+        if (status == QA_OK)
+            status = set_path(c, common_section(c, text, to), out, err);
+        if (status == QA_OK && out->plain_len) {
+            c->written = out->end;
+            c->n_chunks++;
+        }
+    }
+    textmap_free(&w);
+    return status;
+}
+
+/* Where to cut a range in two: near its middle, not after what leads. */
+static const struct chunk_piece *middle(const struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to) {
+    size_t all = 0, before = 0;
+    for (const struct chunk_piece *p = from; p < to; p++)
+        all += p->chars;
+    const struct chunk_piece *cut = from + 1;
+    for (before = from->chars; cut + 1 < to && before + cut->chars / 2 < all / 2; cut++)
+        before += cut->chars;
+    const struct chunk_piece *earlier = cut;
+    while (earlier > from + 1 && chunk_leads(c, earlier - 1))
+        earlier--;
+    return chunk_leads(c, earlier - 1) ? cut : earlier;
+}
+
+/* One piece, perhaps under headings, that has too many tokens: smaller pieces, the headings before the first. */
+static qa_status write_parts(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *piece, qa_error *err) {
+    size_t n, n_path = (size_t)(piece - from);
+    const struct chunk_piece *parts = chunk_cut_piece(c, piece, piece->chars / 2, &n);
+    struct chunk_piece *first = parts ? arena_array(c->a, n_path + 1, sizeof *first) : NULL;
+    if (!first)
+        return arena_error(c->a, err, "cutting the document into passages");
+    memcpy(first, from, n_path * sizeof *first);
+    first[n_path] = parts[0];
+    qa_status status = chunk_write(c, first, first + n_path + 1, err);
+    for (size_t i = 1; i < n && status == QA_OK; i++)
+        status = chunk_write(c, parts + i, parts + i + 1, err);
+    return status;
+}
+
+/* Halves what does not fit. The depth is the logarithm of the range. */
+qa_status chunk_write(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, qa_error *err) {
+    bool fits = true;
+    if (from == to)
+        return QA_OK;
+    qa_status status = write_one(c, from, to, true, false, &fits, err);
+    if (status != QA_OK || fits)
+        return status;
+    const struct chunk_piece *text = from + chunk_count_path(c, from, to);
+    if (to - text > 1) {
+        const struct chunk_piece *cut = middle(c, text, to);
+        status = chunk_write(c, from, cut, err);
+        return status == QA_OK ? chunk_write(c, cut, to, err) : status;
+    }
+    if (chunk_header_chars(c, text)) {
+        status = write_one(c, from, to, false, false, &fits, err);
+        if (status != QA_OK || fits)
+            return status;
+    }
+    return text->chars > 1 ? write_parts(c, from, text, err) : write_one(c, from, to, false, true, &fits, err);
+}

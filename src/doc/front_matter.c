@@ -1,0 +1,201 @@
+/* Front matter: YAML between lines of ---, TOML between lines of +++ (taken off, not read).
+ *
+ * libfyaml reads the YAML; it limits nesting to 64 itself. Aliases are not expanded: an alias becomes its name with the *, so that no bomb
+ * grows. What does not parse stays in the document as text, with one exception: where groups are named (`acl`) and cannot be
+ * understood, the document is refused, because the alternative is to show it to everyone. */
+#include "doc/build.h"
+#include <libfyaml.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FRONT_MATTER = 64 << 10 };
+
+/* The line at `from` is the fence of three `c`. */
+static bool is_fence(const char *bytes, size_t len, size_t from, char c) {
+    size_t end = doc_line_end(bytes, len, from);
+    while (end > from && (bytes[end - 1] == ' ' || bytes[end - 1] == '\t'))
+        end--;
+    return end - from == 3 && bytes[from] == c && bytes[from + 1] == c && bytes[from + 2] == c;
+}
+
+/* [*from, *to) is what stands between the fences, *body what comes after. */
+static bool find(const char *bytes, size_t len, size_t *from, size_t *to, size_t *body, char *fence) {
+    size_t at = len >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    *fence = at < len ? bytes[at] : '\0';
+    if ((*fence != '-' && *fence != '+') || !is_fence(bytes, len, at, *fence))
+        return false;
+    *from = doc_line_next(bytes, len, at);
+    size_t limit = len - *from < MAX_FRONT_MATTER ? len : *from + MAX_FRONT_MATTER;
+    for (at = *from; at < limit; at = doc_line_next(bytes, len, at)) {
+        if (is_fence(bytes, len, at, *fence) || (*fence == '-' && is_fence(bytes, len, at, '.'))) {
+            *to = at;
+            *body = doc_line_next(bytes, len, at);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- YAML to JSON ---- */
+
+/* A number only when writing it again gives the same characters: 1.10 is a version, 007 a name. */
+static json_t *scalar(struct fy_node *node) {
+    size_t n = 0;
+    const char *text = fy_node_get_scalar(node, &n);
+    if (!text)
+        return json_null();
+    enum fy_node_style style = fy_node_get_style(node);
+    if (style == FYNS_ALIAS) {
+        char *name = NULL;
+        int length = asprintf(&name, "*%.*s", (int)n, text);
+        json_t *value = length < 0 ? NULL : json_text(name, (size_t)length);
+        if (length >= 0)
+            free(name);
+        return value;
+    }
+    if (style != FYNS_PLAIN || n >= 32)
+        return json_text(text, n);
+    char word[32], again[64];
+    memcpy(word, text, n);
+    word[n] = '\0';
+    if (!n || !strcmp(word, "~") || !strcasecmp(word, "null"))
+        return json_null();
+    if (!strcasecmp(word, "true") || !strcasecmp(word, "false"))
+        return json_boolean(!strcasecmp(word, "true"));
+    long long whole = strtoll(word, NULL, 10);
+    snprintf(again, sizeof again, "%lld", whole);
+    if (!strcmp(again, word))
+        return json_integer(whole);
+    double real = strtod(word, NULL);
+    snprintf(again, sizeof again, "%.15g", real);
+    if (!strcmp(again, word) && strspn(word, "-.0123456789") == n)
+        return json_real(real);
+    return json_text(text, n);
+}
+
+static json_t *convert(struct fy_node *node, int depth) {
+    if (!node)
+        return json_null();
+    if (depth > JSON_MAX_DEPTH)
+        return NULL;
+    void *at = NULL;
+    bool good = true;
+    if (fy_node_get_type(node) == FYNT_SCALAR)
+        return scalar(node);
+    if (fy_node_get_type(node) == FYNT_SEQUENCE) {
+        json_t *array = json_array();
+        for (struct fy_node *item; good && (item = fy_node_sequence_iterate(node, &at));)
+            json_add(array, convert(item, depth + 1), &good);
+        if (good && array)
+            return array;
+        json_decref(array);
+        return NULL;
+    }
+    json_t *object = json_object();
+    for (struct fy_node_pair *pair; good && (pair = fy_node_mapping_iterate(node, &at));) {
+        json_t *key = convert(fy_node_pair_key(pair), JSON_MAX_DEPTH);
+        char *name = !key || json_is_string(key) ? NULL : json_write(key, 0);
+        const char *k = json_is_string(key) ? json_string_value(key) : name;
+        if (k)
+            json_put(object, k, convert(fy_node_pair_value(pair), depth + 1), &good);
+        good = good && k;
+        free(name);
+        json_decref(key);
+    }
+    if (good && object)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* ---- What the tree wants of it ---- */
+
+static bool names_groups(const char *p, size_t n) {
+    for (size_t at = 0; at < n; at = doc_line_next(p, n, at))
+        if (n - at >= 4 && (!strncmp(p + at, "acl:", 4) || !strncmp(p + at, "acl ", 4)))
+            return true;
+    return false;
+}
+
+static qa_status bad_groups(qa_error *err, const char *why) {
+    return error_set(err, QA_BAD_INPUT,
+                     "the front matter names groups (acl), but %s; write acl: [group, other] or remove it", why);
+}
+
+static qa_status take_groups(struct arena *a, const json_t *value, struct doc_tree *out, qa_error *err) {
+    size_t n = json_is_array(value) ? json_array_size(value) : json_is_string(value) ? 1 : 0;
+    if (!n && !json_is_array(value) && !json_is_null(value))
+        return bad_groups(err, "not as a list of names");
+    const char **groups = arena_array(a, n, sizeof *groups);
+    if (!groups)
+        return arena_error(a, err, "reading front matter");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *group = json_is_array(value) ? json_array_get(value, i) : value;
+        if (!json_is_string(group) || !*json_string_value(group))
+            return bad_groups(err, "one of them is no name");
+        groups[i] = arena_string(a, json_string_value(group));
+        if (!groups[i])
+            return arena_error(a, err, "reading front matter");
+    }
+    out->acl = groups;
+    out->n_acl = n;
+    return QA_OK;
+}
+
+static bool is_absolute(const char *url) {
+    return url && (!strncasecmp(url, "https://", 8) || !strncasecmp(url, "http://", 7));
+}
+
+static qa_status take_members(struct arena *a, json_t *object, struct doc_tree *out, qa_error *err) {
+    json_t *acl = json_object_get(object, "acl");
+    qa_status status = acl ? take_groups(a, acl, out, err) : QA_OK;
+    if (status != QA_OK)
+        return status;
+    json_object_del(object, "acl");
+    static const char *const urls[] = {"url", "permalink", "canonical_url"};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls && !out->url; i++) {
+        const char *url = json_get_string(object, urls[i]);
+        if (is_absolute(url) && !(out->url = arena_string(a, url)))
+            return arena_error(a, err, "reading front matter");
+    }
+    const char *title = json_get_string(object, "title");
+    if (title && *title) {
+        out->title = arena_string(a, title);
+        if (!out->title)
+            return arena_error(a, err, "reading front matter");
+        json_object_del(object, "title");
+    }
+    return QA_OK;
+}
+
+qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, size_t *body, struct doc_tree *out, qa_error *err) {
+    size_t from, to, after;
+    char fence;
+    *body = 0;
+    out->metadata = json_object();
+    if (!out->metadata)
+        return error_no_memory(err, "reading front matter");
+    if (!find(bytes, len, &from, &to, &after, &fence))
+        return QA_OK;
+    if (fence == '+') {
+        *body = after;
+        return QA_OK;
+    }
+    json_t *object = NULL;
+    struct fy_parse_cfg configuration = {.flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_AUTO | FYPCF_JSON_NONE};
+    struct fy_document *yaml = fy_document_build_from_string(&configuration, bytes + from, to - from);
+    if (yaml && fy_document_root(yaml) && fy_node_get_type(fy_document_root(yaml)) == FYNT_MAPPING)
+        object = convert(fy_document_root(yaml), 0);
+    bool empty = doc_is_blank(bytes + from, to - from);
+    fy_document_destroy(yaml);
+    if (!object) {
+        if (empty)
+            *body = after;
+        return names_groups(bytes + from, to - from) ? bad_groups(err, "is not YAML that can be read") : QA_OK;
+    }
+    json_decref(out->metadata);
+    out->metadata = object;
+    *body = after;
+    return take_members(a, object, out, err);
+}

@@ -1,0 +1,311 @@
+/* A run: the listing through the pipeline, then what the listing alone could not tell - renamed documents, and those that are gone. */
+#include "base/clock.h"
+#include "base/pipeline.h"
+#include "ingest/run.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    MAX_THREADS = 64,
+    MAX_SOURCES = 4096,         /* in one stream */
+    MAX_DOCUMENT = 64 << 20,
+    ALONE_MEMORY = 1 << 30,
+    SHARED_MEMORY = 256 << 20,  /* of all slots together */
+    LEAST_SHARE = 4 << 20,
+    KEEP_MEMORY = 1 << 20,      /* of an arena between two documents */
+    ALIKE_MEMORY = 1 << 30
+};
+
+static bool cancelled(const struct run_state *s) { return s->run->cancel && atomic_load(s->run->cancel); }
+
+static qa_status cancel_error(qa_error *err) {
+    return error_set(err, QA_CANCELLED, "stopped; what was reported is safe, and running it again goes on from there");
+}
+
+/* ---- Sources ---- */
+
+/* Is this source made from what this run reads? A folder that moved may keep its name when the old one is gone. */
+static qa_status check_made_from(const struct run_state *s, struct known_source *k, qa_error *err) {
+    const struct index_port *index = &s->run->index;
+    const char *stored = NULL, *mine = s->run->root ? s->run->root : INGEST_STREAM;
+    struct stat st;
+    qa_status status = index->ops->get_source_root(index->self, k->name, &k->arena, &stored, err);
+    if (status != QA_OK)
+        return status;
+    k->rooted = stored && strcmp(stored, mine) == 0;
+    if (!stored || k->rooted)
+        return QA_OK;
+    bool stream = strcmp(stored, INGEST_STREAM) == 0;
+    if (!stream && s->run->root && stat(stored, &st) != 0 && errno == ENOENT)
+        return QA_OK;
+    return error_set(err, QA_BAD_USAGE, "the source \"%s\" was made from %s%s; %s%s needs another name, with --source", k->name,
+                     stream ? "JSON lines" : "the folder ", stream ? "" : stored, s->run->root ? "the folder " : "a stream of JSON lines",
+                     s->run->root ? s->run->root : "");
+}
+
+static qa_status find_source(struct run_state *s, const char *name, struct known_source **out, qa_error *err) {
+    for (size_t i = s->n_sources; i-- > 0;)
+        if (strcmp(s->sources[i]->name, name) == 0) {
+            *out = s->sources[i];
+            return QA_OK;
+        }
+    if (s->n_sources == MAX_SOURCES)
+        return error_set(err, QA_TOO_LARGE, "one stream names more than %d sources", MAX_SOURCES);
+    if (s->n_sources == s->cap_sources) {
+        size_t cap = s->cap_sources ? s->cap_sources * 2 : 8;
+        struct known_source **grown = reallocarray(s->sources, cap, sizeof *grown);
+        if (!grown)
+            return error_no_memory(err, "loading what the index knows");
+        s->sources = grown;
+        s->cap_sources = cap;
+    }
+    struct known_source *k = malloc(sizeof *k);
+    if (!k)
+        return error_no_memory(err, "loading what the index knows");
+    qa_status status = known_load(s->run->index, name, k, err);
+    if (status != QA_OK) {
+        free(k);
+        return status;
+    }
+    s->sources[s->n_sources++] = k;
+    status = check_made_from(s, k, &k->refused);
+    if (status != QA_OK && status != QA_BAD_USAGE)
+        return error_set(err, status, "%s", k->refused.message);
+    *out = k;
+    return QA_OK;
+}
+
+/* ---- The listing ---- */
+
+/* Where the item belongs, and what is known of it. */
+static qa_status place_item(struct run_state *s, struct slot *slot, qa_error *err) {
+    const struct document_item *item = &slot->item;
+    const char *source = item->source ? item->source : s->run->source;
+    if (!item->path)
+        return QA_OK; /* no document; reading it says why */
+    if (!source) {
+        error_set(&slot->error, QA_BAD_USAGE, "names no source: add a member \"source\", or give --source");
+        return QA_OK;
+    }
+    qa_status status = find_source(s, source, &slot->source, err);
+    if (status != QA_OK)
+        return status;
+    struct known_source *k = slot->source;
+    if (k->refused.status != QA_OK)
+        slot->error = k->refused;
+    size_t len = strlen(item->path);
+    if (len && item->path[len - 1] == '/') {
+        known_keep_below(k, item->path);
+        return QA_OK;
+    }
+    slot->row = known_find(k, item->path);
+    if (slot->row != KNOWN_NONE) {
+        slot->again = k->state[slot->row] == KNOWN_LISTED;
+        k->state[slot->row] = KNOWN_LISTED;
+    }
+    if (!s->run->documents.complete) {
+        bool fresh;
+        if ((status = hash_set_add(&k->written, hash_bytes(item->path, len), &fresh, err)) != QA_OK)
+            return status;
+        slot->again = !fresh;
+        if (slot->again && (status = batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, item->path,
+                                                "listed more than once in this run; the last one counts", err)) != QA_OK)
+            return status;
+    }
+    s->listed++;
+    slot->counted = !item->deleted && !slot->again;
+    s->batch.counts.seen += slot->counted;
+    return QA_OK;
+}
+
+static qa_status next(void *state, void *arg, bool *more, qa_error *err) {
+    struct run_state *s = state;
+    struct slot *slot = arg;
+    const struct documents_port *documents = &s->run->documents;
+    struct arena kept = slot->arena;
+    if (kept.used > KEEP_MEMORY)
+        arena_free(&kept);
+    else
+        arena_reset(&kept);
+    *slot = (struct slot){.arena = kept, .row = KNOWN_NONE, .from = KNOWN_NONE};
+    slot->arena.ceiling = s->share;
+    if (cancelled(s))
+        return cancel_error(err);
+    if (s->second) {
+        *more = s->alike_at < s->n_alike;
+        if (!*more)
+            return QA_OK;
+        struct alike *a = &s->alike[s->alike_at++];
+        slot->item = a->item;
+        slot->live = slot->counted = true;
+        slot->source = s->sources[0];
+        slot->from = known_take_moved(slot->source, a->hash);
+        return QA_OK;
+    }
+    qa_status status = documents->ops->next(documents->self, &slot->arena, &slot->item, more, err);
+    if (status != QA_OK || !*more)
+        return status;
+    slot->live = true;
+    return place_item(s, slot, err);
+}
+
+static qa_status pass(struct run_state *s, qa_error *err) {
+    struct pipeline p = {.threads = s->threads, .window = s->window, .slots = s->slots, .slot_size = sizeof *s->slots, .user = s,
+                         .next = next, .work = run_work, .done = run_done};
+    qa_status status = pipeline_run(&p, err);
+    for (unsigned i = 0; i < s->window; i++) {
+        struct slot *slot = &s->slots[i];
+        if (slot->live) /* dropped on the way */
+            s->run->documents.ops->release(s->run->documents.self, &slot->item);
+        slot->live = false;
+    }
+    return status;
+}
+
+/* ---- What is gone ---- */
+
+static qa_status forget(struct run_state *s, struct known_source *k, size_t row, qa_error *err) {
+    const struct index_port *index = &s->run->index;
+    const char *path = k->rows[row].path;
+    qa_status status = run_begin_write(s, k, err);
+    if (status == QA_OK && !s->run->dry_run)
+        status = index->ops->forget_document(index->self, k->name, path, err);
+    if (status == QA_OK && s->had_failures && !s->run->dry_run)
+        status = index->ops->note_failure(index->self, k->name, path, NULL, err);
+    if (status == QA_OK)
+        status = batch_tell(&s->batch, QA_INGEST_FORGOTTEN, k->name, path, NULL, err);
+    if (status == QA_OK) {
+        s->batch.counts.forgotten++;
+        status = batch_step(&s->batch, 0, err);
+    }
+    s->write_failed |= status != QA_OK;
+    return status;
+}
+
+qa_status run_prune(struct run_state *s, struct known_source *k, qa_error *err) {
+    size_t gone = 0;
+    char message[300];
+    for (size_t i = 0; i < k->n; i++)
+        gone += k->state[i] == KNOWN_UNSEEN;
+    if (!gone || s->run->prune == QA_PRUNE_NEVER)
+        return QA_OK;
+    if (s->run->prune == QA_PRUNE_GUARDED && (!s->listed || gone > k->n / 2)) {
+        s->batch.counts.withheld += gone;
+        snprintf(message, sizeof message, "%zu of its %zu documents are gone%s; none of them was forgotten, in case this is a mistake "
+                 "(a disk that is not mounted, another branch). If it is right, run it again with --prune=force", gone, k->n,
+                 s->listed ? "" : ", and nothing else was found");
+        return batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, NULL, message, err);
+    }
+    qa_status status = QA_OK;
+    for (size_t i = 0; i < k->n && status == QA_OK; i++) {
+        if (k->state[i] != KNOWN_UNSEEN)
+            continue;
+        status = cancelled(s) ? cancel_error(err) : forget(s, k, i, err);
+    }
+    return status;
+}
+
+/* ---- The run ---- */
+
+static qa_status prepare(struct run_state *s, qa_error *err) {
+    const struct ingest_run *run = s->run;
+    struct index_statistics statistics = {0};
+    struct known_source *k = NULL;
+    qa_status status = record_prepare(run, &s->rules, err);
+    if (status == QA_OK && run->source)
+        status = ingest_check_source_name(run->source, err);
+    if (status == QA_OK && run->documents.complete && !run->source)
+        status = error_set(err, QA_INTERNAL, "a folder was to be ingested without the name of its source");
+    if (status == QA_OK)
+        status = run->index.ops->statistics(run->index.self, &statistics, err);
+    if (status != QA_OK)
+        return status;
+    s->had_failures = statistics.failed > 0;
+    s->threads = run->jobs ? run->jobs : pipeline_default_threads();
+    if (s->threads > MAX_THREADS)
+        s->threads = MAX_THREADS;
+    s->window = s->threads * (run->documents.complete ? 4 : 2); /* a stream's items hold their content while they wait */
+    s->max_bytes = run->max_bytes ? run->max_bytes : MAX_DOCUMENT;
+    s->alone = run->max_memory ? run->max_memory : ALONE_MEMORY;
+    s->share = SHARED_MEMORY / s->window < LEAST_SHARE ? LEAST_SHARE : SHARED_MEMORY / s->window;
+    if (s->share > s->alone)
+        s->share = s->alone;
+    s->slots = calloc(s->window, sizeof *s->slots);
+    if (!s->slots)
+        return error_no_memory(err, "preparing to ingest");
+    if (run->source && (status = find_source(s, run->source, &k, err)) == QA_OK && k->refused.status != QA_OK)
+        status = error_set(err, k->refused.status, "%s", k->refused.message);
+    return status;
+}
+
+static qa_status second_pass(struct run_state *s, qa_error *err) {
+    s->second = true;
+    return s->n_alike ? pass(s, err) : QA_OK;
+}
+
+static qa_status tell_own_access(struct run_state *s, qa_error *err) {
+    char message[300];
+    if (!s->own_access || s->run->has_acl)
+        return QA_OK;
+    snprintf(message, sizeof message, "%llu document%s an access rule of %s own, but the source does not say who may see the others: now everyone. "
+             "State it with --acl, or as access: default: in quaere.yaml", (unsigned long long)s->own_access, s->own_access == 1 ? " has" : "s have",
+             s->own_access == 1 ? "its" : "their");
+    return batch_tell(&s->batch, QA_INGEST_NOTICE, s->n_sources ? s->sources[0]->name : s->run->source, NULL, message, err);
+}
+
+static qa_status run_all(struct run_state *s, qa_error *err) {
+    qa_status status = prepare(s, err);
+    if (status == QA_OK)
+        status = pass(s, err);
+    if (status == QA_OK && s->run->documents.complete) {
+        status = second_pass(s, err);
+        if (status == QA_OK)
+            status = run_prune(s, s->sources[0], err);
+    }
+    return status == QA_OK ? tell_own_access(s, err) : status;
+}
+
+static void free_all(struct run_state *s) {
+    for (; s->alike_at < s->n_alike; s->alike_at++)
+        s->run->documents.ops->release(s->run->documents.self, &s->alike[s->alike_at].item);
+    for (unsigned i = 0; s->slots && i < s->window; i++)
+        arena_free(&s->slots[i].arena);
+    for (size_t i = 0; i < s->n_sources; i++) {
+        known_free(s->sources[i]);
+        free(s->sources[i]);
+    }
+    free(s->sources);
+    free(s->slots);
+    free(s->alike);
+    arena_free(&s->alike_arena);
+    record_release(&s->rules);
+    batch_free(&s->batch);
+}
+
+qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, qa_error *err) {
+    struct run_state s = {.run = run};
+    struct index_statistics after = {0};
+    qa_error first = {0};
+    double started = clock_mono_ms();
+    batch_init(&s.batch, run, report);
+    arena_init(&s.alike_arena, ALIKE_MEMORY);
+    qa_status status = run_all(&s, &first);
+    if (!s.write_failed) { /* stopped or ended between documents: what is whole is kept */
+        qa_error second = {0};
+        qa_status committed = batch_commit(&s.batch, &second);
+        if (committed != QA_OK && (status == QA_OK || status == QA_CANCELLED)) {
+            status = committed;
+            first = second;
+        }
+    }
+    free_all(&s); /* ends what is open */
+    if (status == QA_OK) {
+        status = run->index.ops->statistics(run->index.self, &after, &first);
+        report->total_documents = after.documents;
+        report->total_chunks = after.chunks;
+    }
+    report->elapsed_ms += clock_mono_ms() - started;
+    return status == QA_OK ? QA_OK : error_set(err, status, "%s", first.message);
+}

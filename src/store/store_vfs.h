@@ -1,0 +1,15 @@
+/* A VFS that lays a checksum into every page of the main file. See store_vfs.c. */
+#ifndef STORE_VFS_H
+#define STORE_VFS_H
+
+#include <stdint.h>
+
+enum { STORE_PAGE = 4096, STORE_PAGE_RESERVED = 8 };
+#define STORE_VFS "quaere"
+
+/* Registers it; may be called any number of times from any thread. An SQLite result code. */
+int store_register_vfs(void);
+/* What belongs in the last 8 bytes of page `number` (from 1), little-endian. */
+uint64_t store_page_checksum(const void *page, uint64_t number);
+
+#endif

@@ -1,0 +1,159 @@
+/* Where sentences end, by rules: see the header for them. Unicode's own segmentation (UAX 29) breaks after "e.g." before a capital and
+ * knows no abbreviations, so it would be corrected at nearly every place where it matters. */
+#include "text/sentences.h"
+#include "base/utf8.h"
+#include <stdbool.h>
+#include <string.h>
+#include <unictype.h>
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+
+/* Lower case; without the last period. */
+static bool is_abbreviation(const char *word, size_t n) {
+    static const char *const known[] = {
+        "e.g",  "i.e",  "etc",  "vs",  "cf",   "al",   "dr",  "mr",  "mrs",  "ms",  "prof", "st",   "jr",  "sr",   "inc", "ltd",
+        "corp", "co",   "no",   "nos", "fig",  "figs", "eq",  "sec", "ch",   "vol", "pp",   "ed",   "eds", "est",  "approx", "ca",
+        "max",  "min",  "incl", "excl", "resp", "ver", "dept", "u.s", "a.m", "p.m", "a.k.a", "viz", "esp", "ref", "refs",   "eg",  "ie",
+    };
+    /* these also end sentences; they are abbreviations only before what an abbreviation of the kind is followed by */
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i]) == n && !strncasecmp(known[i], word, n))
+            return true;
+    return false;
+}
+
+/* May end a sentence although it is in the list: what follows decides. */
+static bool is_weak(const char *word, size_t n) {
+    static const char *const weak[] = {"etc", "no", "max", "min", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m", "al", "ref", "refs", "sec", "st", "ed"};
+    for (size_t i = 0; i < sizeof weak / sizeof *weak; i++)
+        if (strlen(weak[i]) == n && !strncasecmp(weak[i], word, n))
+            return true;
+    return false;
+}
+
+/* The closing quotes and brackets after a full stop, from `at`. */
+static size_t skip_closers(const char *text, size_t len, size_t at) {
+    static const char *const closers[] = {")", "]", "}", "\"", "'", "*", "_", "\xE2\x80\x9D", "\xE2\x80\x99", "\xC2\xBB", "\xE2\x80\xBA"};
+    for (bool more = true; more && at < len;) {
+        more = false;
+        for (size_t i = 0; i < sizeof closers / sizeof *closers && !more; i++) {
+            size_t n = strlen(closers[i]);
+            if (len - at >= n && !memcmp(text + at, closers[i], n)) {
+                at += n;
+                more = true;
+            }
+        }
+    }
+    return at;
+}
+
+static size_t skip_space(const char *text, size_t len, size_t at, bool *blank_line) {
+    size_t lines = 0;
+    for (; at < len && is_space(text[at]); at++)
+        lines += text[at] == '\n';
+    *blank_line = lines > 1;
+    return at;
+}
+
+/* The word before the full stop at `at`, without opening brackets. */
+static size_t word_before(const char *text, size_t from, size_t at) {
+    size_t word = at;
+    while (word > from && !is_space(text[word - 1]) && at - word < 16)
+        word--;
+    while (word < at && (text[word] == '(' || text[word] == '[' || text[word] == '"' || text[word] == '\''))
+        word++;
+    return word;
+}
+
+/* Does something that begins a sentence stand at `at`? Lower case does not. */
+static bool may_begin(const char *text, size_t len, size_t at) {
+    uint32_t cp;
+    while (at < len && (strchr("([\"'*_`", text[at]) != NULL || (unsigned char)text[at] == 0xE2) && text[at] != '\0') {
+        size_t n = utf8_get(text + at, len - at, &cp);
+        if (n > 1 && cp != 0x201C && cp != 0x2018)
+            break;
+        at += n;
+    }
+    if (at >= len)
+        return true;
+    utf8_get(text + at, len - at, &cp);
+    return !uc_is_general_category(cp, UC_LOWERCASE_LETTER);
+}
+
+static bool period_ends(const char *text, size_t len, size_t from, size_t at, size_t following) {
+    size_t word = word_before(text, from, at), n = at - word;
+    if (!may_begin(text, len, following))
+        return false;
+    if (n == 1 && text[word] >= 'A' && text[word] <= 'Z' && word > from) /* an initial; "option A. Then" is rarer than "J. Smith" */
+        return false;
+    if (n <= 3 && word == from) { /* "1." of an item */
+        size_t digits = 0;
+        while (digits < n && text[word + digits] >= '0' && text[word + digits] <= '9')
+            digits++;
+        if (digits == n)
+            return n == 0;
+    }
+    if (!is_abbreviation(text + word, n))
+        return true;
+    if (!is_weak(text + word, n))
+        return false;
+    bool number = text[following] >= '0' && text[following] <= '9';
+    return !number;
+}
+
+static bool is_ideographic_stop(const char *p, size_t n) {
+    return n >= 3 && (!memcmp(p, "\xE3\x80\x82", 3) || !memcmp(p, "\xEF\xBC\x81", 3) || !memcmp(p, "\xEF\xBC\x9F", 3) ||
+                      !memcmp(p, "\xEF\xBD\xA1", 3));
+}
+
+size_t sentence_end(const char *text, size_t len, size_t from, size_t *next) {
+    bool blank_line;
+    size_t at = skip_space(text, len, from, &blank_line);
+    size_t begin = at, solid = at; /* solid: after the last byte that is no space */
+    if (at == len) {
+        *next = len;
+        return from;
+    }
+    while (at < len) {
+        char c = text[at];
+        if (is_space(c)) {
+            size_t after = skip_space(text, len, at, &blank_line);
+            if (blank_line) {
+                *next = after;
+                return solid;
+            }
+            at = after;
+            continue;
+        }
+        if ((unsigned char)c >= 0xE3 && is_ideographic_stop(text + at, len - at)) {
+            static const char *const closers[] = {"\xE3\x80\x8D", "\xE3\x80\x8F", "\xEF\xBC\x89"};
+            solid = at + 3;
+            for (size_t i = 0; i < 3 && len - solid >= 3; i++)
+                if (!memcmp(text + solid, closers[i], 3))
+                    solid += 3;
+            *next = skip_space(text, len, solid, &blank_line);
+            return solid;
+        }
+        at++;
+        solid = at;
+        if (c != '.' && c != '!' && c != '?')
+            continue;
+        size_t stop = at - 1;
+        while (at < len && (text[at] == '.' || text[at] == '!' || text[at] == '?'))
+            at++;
+        bool run = at - stop > 1;
+        at = solid = skip_closers(text, len, at);
+        if (at == len || !is_space(text[at]))
+            continue;
+        size_t following = skip_space(text, len, at, &blank_line);
+        bool ends = blank_line || following == len;
+        if (!ends)
+            ends = c == '.' && !run ? period_ends(text, len, begin, stop, following) : may_begin(text, len, following);
+        if (ends) {
+            *next = following;
+            return solid;
+        }
+    }
+    *next = len;
+    return solid;
+}
