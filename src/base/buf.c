@@ -49,6 +49,8 @@ void buf_printf(struct buf *b, const char *format, ...) {
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (n < 0 && b->status == QA_OK)
+        b->status = QA_TOO_LARGE; /* over 2 GiB in one go */
     if (n >= 0 && reserve(b, (size_t)n)) {
         vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
         b->len += (size_t)n;

@@ -72,7 +72,7 @@ qa_status error_set_errno(qa_error *err, int error_number, const char *format, .
 }
 
 qa_status error_no_memory(qa_error *err, const char *doing) {
-    return error_set(err, QA_NO_MEMORY, "out of memory while %s", doing);
+    return error_set(err, QA_NO_MEMORY, "out of memory: %s", doing);
 }
 
 qa_status error_prefix(qa_error *err, qa_status status, const char *format, ...) {

@@ -47,8 +47,8 @@ static qa_status read_once(struct arena *a, const char *path, size_t max, char *
         goto out;
     }
     if (before.size > max) {
-        status = error_set(err, QA_TOO_LARGE, "%s: %llu MiB, and the limit for one file is %zu MiB", path,
-                           (unsigned long long)(before.size >> 20), max >> 20);
+        status = error_set(err, QA_TOO_LARGE, "%s: %llu bytes, and the limit for one file is %zu", path,
+                           (unsigned long long)before.size, max);
         goto out;
     }
     p = arena_alloc(a, before.size + 1);
@@ -154,16 +154,15 @@ qa_status file_make_dirs(const char *dir, qa_error *err) {
     char *copy = strdup(dir);
     if (!copy)
         return error_no_memory(err, "making a folder");
-    for (char *p = copy + 1; status == QA_OK && *p; p++) {
-        if (*p != '/' && p[1] != '\0')
-            continue;
-        char saved = *p == '/' ? '/' : p[1];
-        char *cut = *p == '/' ? p : p + 1;
-        *cut = '\0';
+    for (char *p = copy; status == QA_OK && *p;) {
+        p += strspn(p, "/");
+        p += strcspn(p, "/");
+        char saved = *p;
+        *p = '\0';
         struct stat st;
         if (mkdir(copy, 0777) != 0 && (errno != EEXIST || stat(copy, &st) != 0 || !S_ISDIR(st.st_mode)))
             status = error_set_errno(err, errno == EEXIST ? ENOTDIR : errno, "cannot make the folder %s", copy);
-        *cut = saved;
+        *p = saved;
     }
     free(copy);
     return status;

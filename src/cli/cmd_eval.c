@@ -58,8 +58,8 @@ static bool read_floor(struct job *j, const char *text) {
         for (int i = 0; i < EVAL_METRICS; i++)
             names[i] = eval_metric_infos[i].name;
         const char *near = cli_nearest(name, names);
-        cli_usage_error(j->c, near ? "there is no metric '%s'; did you mean %s?" : "there is no metric '%s'; docs/evaluation.md lists them", name,
-                        near);
+        cli_usage_error(j->c, "there is no metric '%s'; %s%s%s", name,
+                        near ? "did you mean " : "docs/evaluation.md lists them", near ? near : "", near ? "?" : "");
         return false;
     }
     errno = 0;
@@ -127,7 +127,8 @@ static void print_interval(enum eval_metric m, const struct eval_interval *i, bo
 
 static void print_overall(const struct job *j) {
     const struct eval_group *all = &j->summary.all;
-    printf("%s%s%s: %zu conversations, %zu turns, %s\n\n", cli_bold(), j->set.name, cli_plain(), all->conversations, all->turns,
+    printf("%s%s%s: %zu conversations, %zu turns, %s\n\n", cli_bold(), j->set.name, cli_plain(), all->conversations,
+           all->turns,
            j->run.answers ? "answers" : "retrieval only");
     printf("%s%-20s%8s%20s%8s%s\n", cli_dim(), "metric", "value", "95 % interval", "turns", cli_plain());
     for (int m = 0; m < EVAL_METRICS; m++) {
@@ -146,8 +147,9 @@ static void print_kinds(const struct job *j) {
     static const struct {
         enum eval_metric metric;
         const char *title;
-    } columns[] = {{EVAL_DOC_1, "doc@1"},  {EVAL_DOC_5, "doc@5"}, {EVAL_MRR_10, "mrr@10"}, {EVAL_QUOTE_5, "quote@5"},       {EVAL_FACTS, "facts"},
-                   {EVAL_EXACT, "exact"}, {EVAL_F1, "f1"},       {EVAL_YES_NO, "yes/no"}, {EVAL_REFUSAL_RECALL, "refused"}, {EVAL_FALSE_REFUSALS, "false r"}};
+    } columns[] = {{EVAL_DOC_1, "doc@1"},   {EVAL_DOC_5, "doc@5"}, {EVAL_MRR_10, "mrr@10"},  {EVAL_QUOTE_5, "quote@5"},
+                   {EVAL_FACTS, "facts"},   {EVAL_EXACT, "exact"}, {EVAL_F1, "f1"},          {EVAL_YES_NO, "yes/no"},
+                   {EVAL_REFUSAL_RECALL, "refused"},               {EVAL_FALSE_REFUSALS, "false r"}};
     size_t n = sizeof columns / sizeof *columns;
     printf("\n%s%-20s%6s", cli_dim(), "kind", "turns");
     for (size_t i = 0; i < n; i++)
@@ -333,9 +335,11 @@ const struct cli_command cmd_eval = {
     .name = "eval",
     .arguments = "SET.jsonl",
     .summary = "Measure finding and answering with a set of questions.",
-    .details = "A set holds questions with the documents, quotes and facts that belong to them (docs/evaluation.md says how to write one).\n"
-               "The system sees the questions alone. Every figure comes with a 95 % interval: a difference well inside it may be chance.",
-    .example = "  quaere eval questions.jsonl\n  quaere eval --answers --out runs/today --compare runs/yesterday questions.jsonl\n"
+    .details = "A set holds questions with the documents, quotes and facts that belong to them; docs/evaluation.md says how to\n"
+               "write one. The system sees the questions alone. Every figure comes with a 95 % interval: a difference well\n"
+               "inside it may be chance.",
+    .example = "  quaere eval questions.jsonl\n"
+               "  quaere eval --answers --out runs/today --compare runs/yesterday questions.jsonl\n"
                "  quaere eval --fail-below doc_recall@5=0.85 questions.jsonl",
     .options = options,
     .min_arguments = 1,

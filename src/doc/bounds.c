@@ -9,9 +9,14 @@
 #include "doc/build.h"
 #include <string.h>
 
+static bool is_newline(char c) { return c == '\n' || c == '\r'; }
+
 /* In windows: a search for each of two line ends would go over the whole rest of a document that has only one of them. */
 size_t doc_line_end(const char *bytes, size_t len, size_t from) {
-    enum { WINDOW = 128 };
+    enum { SHORT = 16, WINDOW = 128 };
+    for (size_t near = len - from < SHORT ? len : from + SHORT; from < near; from++)
+        if (is_newline(bytes[from]))
+            return from;
     while (from < len) {
         size_t n = len - from < WINDOW ? len - from : WINDOW;
         const char *newline = memchr(bytes + from, '\n', n);
@@ -24,10 +29,7 @@ size_t doc_line_end(const char *bytes, size_t len, size_t from) {
 }
 
 size_t doc_line_next(const char *bytes, size_t len, size_t from) {
-    size_t end = doc_line_end(bytes, len, from);
-    if (end < len && bytes[end] == '\r' && end + 1 < len && bytes[end + 1] == '\n')
-        end++;
-    return end < len ? end + 1 : len;
+    return doc_line_after(bytes, len, doc_line_end(bytes, len, from));
 }
 
 /* Nothing but white space and marks of quotes. */
@@ -37,8 +39,6 @@ bool doc_is_blank(const char *p, size_t n) {
             return false;
     return true;
 }
-
-static bool is_newline(char c) { return c == '\n' || c == '\r'; }
 
 /* The beginning of the line that holds byte `at`, not before `floor`. */
 static size_t line_start(const char *bytes, size_t at, size_t floor) {
@@ -75,7 +75,7 @@ static size_t find_start(const struct doc_builder *b, const struct doc_draft *d,
 
 static size_t find_end(const struct doc_builder *b, const struct doc_draft *d, size_t ceiling) {
     size_t end = doc_line_end(b->bytes, ceiling, d->last < ceiling ? d->last : ceiling);
-    size_t next = doc_line_next(b->bytes, ceiling, end);
+    size_t next = doc_line_after(b->bytes, ceiling, end);
     if (d->fenced) {
         size_t at = next;
         while (at < ceiling && doc_is_blank(b->bytes + at, doc_line_end(b->bytes, ceiling, at) - at))
@@ -91,7 +91,7 @@ static size_t find_end(const struct doc_builder *b, const struct doc_draft *d, s
         if (doc_is_blank(b->bytes + next, stop - next))
             break;
         end = stop;
-        next = doc_line_next(b->bytes, ceiling, next);
+        next = doc_line_after(b->bytes, ceiling, stop);
     }
     return end;
 }

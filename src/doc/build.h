@@ -121,6 +121,11 @@ const char *doc_entity(struct arena *a, const char *p, size_t n, size_t *n_out);
 
 size_t doc_line_end(const char *bytes, size_t len, size_t from);  /* before the line break */
 size_t doc_line_next(const char *bytes, size_t len, size_t from); /* the beginning of the next */
+static inline size_t doc_line_after(const char *bytes, size_t len, size_t end) { /* the same, from where this one ends */
+    if (end + 1 < len && bytes[end] == '\r' && bytes[end + 1] == '\n')
+        end++;
+    return end < len ? end + 1 : len;
+}
 bool doc_is_blank(const char *p, size_t n);
 
 #endif

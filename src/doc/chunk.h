@@ -38,6 +38,9 @@ struct chunker {
     struct chunk_section *sections;
     size_t n_sections;
 
+    uint32_t *cuts;          /* scratch of cutting */
+    size_t cap_cuts;
+
     struct doc_chunk *chunks;
     size_t n_chunks, cap_chunks;
     uint64_t written; /* end of the chunk before */

@@ -89,41 +89,41 @@ static const char *text_of(struct chunker *c, const struct chunk_piece *piece) {
     return text;
 }
 
-/* Hands out the pieces of `whole`; `put` NULL: only counts them. */
-static size_t cut(const struct chunker *c, const struct chunk_piece *whole, const char *text, size_t limit, struct chunk_piece *put) {
-    const struct doc_block *b = &c->tree->blocks[whole->block];
-    uint32_t run = whole->run, into = whole->into;
-    size_t n = 0;
-    for (size_t from = 0; from < whole->len;) {
-        size_t to = find_cut(text, whole->len, from, limit, b->kind == UNIT_CODE);
-        if (put)
-            put[n] = (struct chunk_piece){.block = whole->block, .run = run, .into = into, .len = (uint32_t)(to - from),
-                                          .chars = (uint32_t)chunk_count_chars(text + from, to - from),
-                                          .first = whole->first && from == 0, .last = whole->last && to == whole->len};
-        n++;
-        for (size_t left = put ? to - from : 0; left;) {
-            uint32_t here = b->runs[run].len - into;
-            if (left < here) {
-                into += (uint32_t)left;
-                break;
-            }
-            left -= here;
-            run++;
-            into = 0;
+/* Adds to c->cuts where the pieces of `text` end. */
+static bool find_cuts(struct chunker *c, const char *text, size_t len, size_t limit, bool code, size_t *n) {
+    *n = 0;
+    for (size_t from = 0; from < len; (*n)++) {
+        if (*n == c->cap_cuts) {
+            size_t cap = c->cap_cuts ? c->cap_cuts * 2 : 16;
+            uint32_t *grown = arena_grow(c->a, c->cuts, c->cap_cuts, cap, sizeof *grown);
+            if (!grown)
+                return false;
+            c->cuts = grown;
+            c->cap_cuts = cap;
         }
-        from = to;
+        from = find_cut(text, len, from, limit, code);
+        c->cuts[*n] = (uint32_t)from;
     }
-    return n;
+    return true;
 }
 
-struct chunk_piece *chunk_cut_piece(struct chunker *c, const struct chunk_piece *piece, size_t limit, size_t *n) {
-    const char *text = text_of(c, piece);
-    if (!text)
+struct chunk_piece *chunk_cut_piece(struct chunker *c, const struct chunk_piece *whole, size_t limit, size_t *n) {
+    const struct doc_block *b = &c->tree->blocks[whole->block];
+    const char *text = text_of(c, whole);
+    if (!text || !find_cuts(c, text, whole->len, limit, b->kind == UNIT_CODE, n))
         return NULL;
-    *n = cut(c, piece, text, limit, NULL);
     struct chunk_piece *pieces = arena_array(c->a, *n, sizeof *pieces);
-    if (pieces)
-        cut(c, piece, text, limit, pieces);
+    uint32_t run = whole->run, into = whole->into, from = 0;
+    for (size_t i = 0; pieces && i < *n; i++) {
+        uint32_t to = c->cuts[i];
+        pieces[i] = (struct chunk_piece){.block = whole->block, .run = run, .into = into, .len = to - from,
+                                         .chars = (uint32_t)chunk_count_chars(text + from, to - from),
+                                         .first = whole->first && from == 0, .last = whole->last && to == whole->len};
+        into += to - from;
+        while (into && into >= b->runs[run].len && run + 1 < b->n_runs)
+            into -= b->runs[run++].len;
+        from = to;
+    }
     return pieces;
 }
 

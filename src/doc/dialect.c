@@ -84,7 +84,7 @@ struct line {
 static struct line read_line(const struct dialect_scan *s, size_t from) {
     struct line l = {.from = from, .first = from};
     l.end = doc_line_end(s->bytes, s->len, from);
-    l.next = doc_line_next(s->bytes, s->len, l.end);
+    l.next = doc_line_after(s->bytes, s->len, l.end);
     for (; l.first < l.end && (s->bytes[l.first] == ' ' || s->bytes[l.first] == '\t'); l.first++)
         l.columns += s->bytes[l.first] == '\t' ? 4 - l.columns % 4 : 1;
     return l;
@@ -392,7 +392,7 @@ static size_t scan_line(struct dialect_scan *s, size_t at) {
     }
     dialect_indent(s, l.columns);
     size_t end = dialect_mdx_line(s, l.first);
-    size_t next = doc_line_next(s->bytes, s->len, end);
+    size_t next = doc_line_after(s->bytes, s->len, end);
     dialect_copy(s, end, next - end);
     return next;
 }

@@ -246,7 +246,7 @@ size_t dialect_mdx_import(struct dialect_scan *s, size_t at) {
         return 0;
     long depth = 0;
     size_t from = at, first_blank = 0, end;
-    for (; at < s->len && at - from <= s->tag_budget; at = doc_line_next(s->bytes, s->len, end)) {
+    for (; at < s->len && at - from <= s->tag_budget; at = doc_line_after(s->bytes, s->len, end)) {
         end = doc_line_end(s->bytes, s->len, at);
         bool blank = doc_is_blank(s->bytes + at, end - at);
         if (blank && !first_blank)

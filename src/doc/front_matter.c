@@ -97,9 +97,10 @@ static json_t *convert(struct fy_node *node, int depth) {
         json_t *key = convert(fy_node_pair_key(pair), JSON_MAX_DEPTH);
         char *name = !key || json_is_string(key) ? NULL : json_write(key, 0);
         const char *k = json_is_string(key) ? json_string_value(key) : name;
-        if (k)
+        if (k && !json_object_get(object, k))
             json_put(object, k, convert(fy_node_pair_value(pair), depth + 1), &good);
-        good = good && k;
+        else
+            good = false;
         free(name);
         json_decref(key);
     }
@@ -107,6 +108,30 @@ static json_t *convert(struct fy_node *node, int depth) {
         return object;
     json_decref(object);
     return NULL;
+}
+
+/* Without a place of its own for messages libfyaml prints them. */
+static void discard(struct fy_diag *diag, void *user, const char *text, size_t n) {
+    (void)diag, (void)user, (void)text, (void)n;
+}
+
+/* NULL when it is no mapping. Duplicate keys are found by convert(): libfyaml compares every key with every other. */
+static json_t *parse(const char *text, size_t n) {
+    struct fy_diag_cfg quiet;
+    fy_diag_cfg_default(&quiet);
+    quiet.fp = NULL;
+    quiet.output_fn = discard;
+    struct fy_diag *diag = fy_diag_create(&quiet);
+    if (!diag)
+        return NULL;
+    const struct fy_parse_cfg configuration = {.flags = FYPCF_QUIET | FYPCF_ALLOW_DUPLICATE_KEYS | FYPCF_JSON_NONE, .diag = diag};
+    struct fy_document *yaml = fy_document_build_from_string(&configuration, text, n);
+    struct fy_node *root = yaml ? fy_document_root(yaml) : NULL;
+    json_t *object = root && fy_node_get_type(root) == FYNT_MAPPING ? convert(root, 0) : NULL;
+    if (yaml)
+        fy_document_destroy(yaml);
+    fy_diag_destroy(diag);
+    return object;
 }
 
 /* ---- What the tree wants of it ---- */
@@ -182,15 +207,9 @@ qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, 
         *body = after;
         return QA_OK;
     }
-    json_t *object = NULL;
-    struct fy_parse_cfg configuration = {.flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_AUTO | FYPCF_JSON_NONE};
-    struct fy_document *yaml = fy_document_build_from_string(&configuration, bytes + from, to - from);
-    if (yaml && fy_document_root(yaml) && fy_node_get_type(fy_document_root(yaml)) == FYNT_MAPPING)
-        object = convert(fy_document_root(yaml), 0);
-    bool empty = doc_is_blank(bytes + from, to - from);
-    fy_document_destroy(yaml);
+    json_t *object = parse(bytes + from, to - from);
     if (!object) {
-        if (empty)
+        if (doc_is_blank(bytes + from, to - from))
             *body = after;
         return names_groups(bytes + from, to - from) ? bad_groups(err, "is not YAML that can be read") : QA_OK;
     }

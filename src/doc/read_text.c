@@ -3,7 +3,7 @@
 
 void doc_read_paragraphs(struct doc_builder *b) {
     for (size_t at = b->from; at < b->len && !b->failed;) {
-        size_t end = doc_line_end(b->bytes, b->len, at), next = doc_line_next(b->bytes, b->len, end);
+        size_t end = doc_line_end(b->bytes, b->len, at), next = doc_line_after(b->bytes, b->len, end);
         bool blank = true;
         for (size_t i = at; i < end && blank; i++)
             blank = b->bytes[i] == ' ' || b->bytes[i] == '\t';

@@ -1,5 +1,5 @@
-/* Question sets, what a system found and answered, metrics, intervals, reports. Built on the public API alone, so that what is measured is
- * what a user gets. Nothing here prints; src/cli/cmd_eval.c does.
+/* Question sets, what a system found and answered, metrics, intervals, reports. Built on the public API alone, so that what
+ * is measured is what a user gets. Nothing here prints; src/cli/cmd_eval.c does.
  *
  * The way: eval_load -> eval_run (asks, measures each turn, writes run.jsonl) -> eval_summarise -> JSON, page, comparison.
  * docs/evaluation.md says what each metric means; the code follows it. */
@@ -88,8 +88,8 @@ struct eval_score {
     bool answered, refused, answerable;
 };
 /* fact_found: turn->n_facts entries, filled when answered; may be NULL. */
-qa_status eval_measure(const struct eval_turn *turn, bool all_docs_needed, const struct eval_seen *seen, struct arena *scratch,
-                       struct eval_score *out, bool *fact_found, qa_error *err);
+qa_status eval_measure(const struct eval_turn *turn, bool all_docs_needed, const struct eval_seen *seen,
+                       struct arena *scratch, struct eval_score *out, bool *fact_found, qa_error *err);
 bool eval_doc_matches(const char *a, const char *b); /* equal, or one ends with "/" and the other */
 bool eval_is_gold(const struct eval_turn *turn, const char *doc);
 
@@ -122,8 +122,8 @@ enum { EVAL_SAMPLES = 1000, EVAL_SEED = 20260131 };
 struct eval_interval {
     double low, high; /* NaN: none */
 };
-/* 95 % percentile intervals of each tally metric, drawing items with replacement. With `before` (same items, same order) those of the
- * difference items - before. `scratch` is used and not reset. */
+/* 95 % percentile intervals of each tally metric, drawing items with replacement. With `before` (same items, same order)
+ * those of the difference items - before. `scratch` is used and not reset. */
 qa_status eval_bootstrap(const struct eval_tally *items, const struct eval_tally *before, size_t n, struct arena *scratch,
                          struct eval_interval out[EVAL_TALLY_METRICS], qa_error *err);
 double eval_percentile(const double *sorted, size_t n, double share); /* linear between neighbours; NaN for n = 0 */
@@ -162,9 +162,10 @@ struct eval_run {
     struct eval_result *results;
     size_t n;
 };
-/* Asks every question in order. The first failure ends it and names the turn; QA_CANCELLED after qa_cancel. run.jsonl appears when the
- * run is complete. */
-qa_status eval_run(qa *q, const struct eval_set *set, const struct eval_options *options, struct arena *a, struct eval_run *out,
+/* Asks every question in order. The first failure ends it and names the turn; QA_CANCELLED after qa_cancel. run.jsonl
+ * appears when the run is complete. */
+qa_status eval_run(qa *q, const struct eval_set *set, const struct eval_options *options, struct arena *a,
+                   struct eval_run *out,
                    qa_error *err);
 
 /* ---- Summary (eval_summary.c) ---- */
@@ -184,8 +185,10 @@ struct eval_summary {
     struct eval_group *kinds; /* in the order of the set */
     size_t n_kinds;
 };
-qa_status eval_summarise(const struct eval_set *set, const struct eval_run *run, struct arena *a, struct eval_summary *out, qa_error *err);
-/* The content of metrics.json, which also holds what --compare needs of each turn. The caller owns it; NULL when memory is out. */
+qa_status eval_summarise(const struct eval_set *set, const struct eval_run *run, struct arena *a, struct eval_summary *out,
+                         qa_error *err);
+/* The content of metrics.json, which also holds what --compare needs of each turn. The caller owns it; NULL when memory is
+ * out. */
 json_t *eval_summary_json(const struct eval_set *set, const struct eval_run *run, const struct eval_summary *summary);
 
 /* ---- Comparison (eval_compare.c) ---- */

@@ -1,5 +1,5 @@
-/* Percentile bootstrap. What is drawn with replacement is conversations, since turns of one conversation stand or fall together. The
- * generator (SplitMix64) and its seed are fixed: the same run gives the same interval on every machine. */
+/* Percentile bootstrap. What is drawn with replacement is conversations, since turns of one conversation stand or fall
+ * together. The generator (SplitMix64) and its seed are fixed: the same run gives the same interval on every machine. */
 #include "eval/eval.h"
 #include <math.h>
 #include <stdlib.h>
@@ -67,7 +67,8 @@ qa_status eval_bootstrap(const struct eval_tally *items, const struct eval_tally
     }
     for (int m = 0; m < EVAL_TALLY_METRICS; m++) {
         qsort(values[m], drawn[m], sizeof *values[m], by_value);
-        out[m] = (struct eval_interval){eval_percentile(values[m], drawn[m], 0.025), eval_percentile(values[m], drawn[m], 0.975)};
+        out[m] = (struct eval_interval){eval_percentile(values[m], drawn[m], 0.025),
+                                        eval_percentile(values[m], drawn[m], 0.975)};
     }
     return QA_OK;
 }

@@ -1,5 +1,5 @@
-/* This run against an earlier --out folder: the same conversations in both, matched by id and by the words of their questions. What the
- * earlier metrics.json says of each turn is all that is needed; no set and no index of then. */
+/* This run against an earlier --out folder: the same conversations in both, matched by id and by the words of their
+ * questions. What the earlier metrics.json says of each turn is all that is needed; no set and no index of then. */
 #include "base/file.h"
 #include "eval/eval.h"
 #include <math.h>
@@ -9,7 +9,8 @@
 enum { METRICS_MAX_BYTES = 256 << 20 };
 
 /* What tells better from worse for one turn. Ranks further down and F1 move all the time and would bury the rest. */
-static const enum eval_metric watched[] = {EVAL_DOC_5, EVAL_QUOTE_5, EVAL_FACTS, EVAL_EXACT, EVAL_YES_NO, EVAL_CITATION_RECALL};
+static const enum eval_metric watched[] = {EVAL_DOC_5, EVAL_QUOTE_5, EVAL_FACTS, EVAL_EXACT, EVAL_YES_NO,
+                                           EVAL_CITATION_RECALL};
 
 struct comparer {
     struct arena *arena;
@@ -22,7 +23,8 @@ struct comparer {
 static qa_status no_memory(struct comparer *c) { return arena_error(c->arena, c->err, "comparing runs"); }
 
 static qa_status not_ours(struct comparer *c, const char *what) {
-    return error_set(c->err, QA_BAD_INPUT, "%s: expected the metrics.json of an earlier 'quaere eval --out', but %s", c->path, what);
+    return error_set(c->err, QA_BAD_INPUT, "%s: expected the metrics.json of an earlier 'quaere eval --out', but %s",
+                     c->path, what);
 }
 
 static qa_status index_turns(struct comparer *c, const json_t *turns) {
@@ -33,7 +35,8 @@ static qa_status index_turns(struct comparer *c, const json_t *turns) {
         if (!id || !conversation || !json_get_string(turn, "question"))
             return not_ours(c, "an entry of \"per_turn\" has no id, conversation or question");
         json_int_t n = json_integer_value(json_object_get(c->counts, conversation));
-        if (json_object_set_nocheck(c->before, id, turn) != 0 || json_object_set_new_nocheck(c->counts, conversation, json_integer(n + 1)) != 0)
+        if (json_object_set_nocheck(c->before, id, turn) != 0
+            || json_object_set_new_nocheck(c->counts, conversation, json_integer(n + 1)) != 0)
             return error_no_memory(c->err, "comparing runs");
     }
     return QA_OK;
@@ -59,6 +62,13 @@ static qa_status load(struct comparer *c, json_t **root) {
     return index_turns(c, json_object_get(*root, "per_turn"));
 }
 
+/* As metrics.json rounds it, so that the same run differs by nothing. */
+static struct eval_score rounded(struct eval_score s) {
+    for (int m = 0; m < EVAL_TURN_METRICS; m++)
+        s.values[m] = round(s.values[m] * 1e6) / 1e6;
+    return s;
+}
+
 static struct eval_score score_of(const json_t *turn) {
     const json_t *refused = json_object_get(turn, "refused");
     struct eval_score s = {.answered = json_is_boolean(refused), .refused = json_is_true(refused),
@@ -72,13 +82,14 @@ static struct eval_score score_of(const json_t *turn) {
 
 /* ---- One turn ---- */
 
-static qa_status add_change(struct comparer *c, const struct eval_result *r, const struct eval_score *was, struct eval_comparison *out) {
+static qa_status add_change(struct comparer *c, const struct eval_result *r, const struct eval_score *was,
+                            struct eval_comparison *out) {
     struct buf what;
     bool better = false, worse = false;
     buf_init(&what, 4096);
     for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
         double x = was->values[watched[i]], y = r->score.values[watched[i]];
-        if (isnan(x) || isnan(y) || fabs(x - y) < 1e-5) /* metrics.json has six decimals */
+        if (isnan(x) || isnan(y) || fabs(x - y) < 1e-5) /* apart by rounding */
             continue;
         *(y > x ? &better : &worse) = true;
         buf_printf(&what, "%s%s %.3g -> %.3g", what.len ? ", " : "", eval_metric_infos[watched[i]].name, x, y);
@@ -118,7 +129,8 @@ static int by_value(const void *a, const void *b) {
 
 static struct eval_value plain_value(double v, size_t n) { return (struct eval_value){v, {NAN, NAN}, n}; }
 
-static qa_status latency_differences(struct comparer *c, const double *was, const double *is, size_t n, struct eval_comparison *out) {
+static qa_status latency_differences(struct comparer *c, const double *was, const double *is, size_t n,
+                                     struct eval_comparison *out) {
     double *x = arena_array(c->arena, n + 1, sizeof *x), *y = arena_array(c->arena, n + 1, sizeof *y);
     if (!x || !y)
         return no_memory(c);
@@ -127,7 +139,8 @@ static qa_status latency_differences(struct comparer *c, const double *was, cons
     qsort(x, n, sizeof *x, by_value);
     qsort(y, n, sizeof *y, by_value);
     for (int m = EVAL_LATENCY_P50; m < EVAL_METRICS; m++) {
-        double share = m == EVAL_LATENCY_P50 ? 0.50 : 0.95, before = eval_percentile(x, n, share), now = eval_percentile(y, n, share);
+        double share = m == EVAL_LATENCY_P50 ? 0.50 : 0.95;
+        double before = eval_percentile(x, n, share), now = eval_percentile(y, n, share);
         out->before[m] = plain_value(before, n);
         out->now[m] = plain_value(now, n);
         out->difference[m] = plain_value(now - before, n);
@@ -135,7 +148,8 @@ static qa_status latency_differences(struct comparer *c, const double *was, cons
     return QA_OK;
 }
 
-static qa_status differences(struct comparer *c, const struct eval_tally *was, const struct eval_tally *is, struct eval_comparison *out) {
+static qa_status differences(struct comparer *c, const struct eval_tally *was, const struct eval_tally *is,
+                             struct eval_comparison *out) {
     struct eval_interval intervals[EVAL_TALLY_METRICS];
     struct eval_tally all_was = {0}, all_is = {0};
     for (size_t i = 0; i < out->common; i++) {
@@ -152,9 +166,12 @@ static qa_status differences(struct comparer *c, const struct eval_tally *was, c
     return status;
 }
 
-static qa_status compare(struct comparer *c, const struct eval_set *set, const struct eval_run *run, struct eval_comparison *out) {
-    struct eval_tally *was = arena_array(c->arena, set->n_items, sizeof *was), *is = arena_array(c->arena, set->n_items, sizeof *is);
-    double *ms_was = arena_array(c->arena, run->n + 1, sizeof *ms_was), *ms_is = arena_array(c->arena, run->n + 1, sizeof *ms_is);
+static qa_status compare(struct comparer *c, const struct eval_set *set, const struct eval_run *run,
+                         struct eval_comparison *out) {
+    struct eval_tally *was = arena_array(c->arena, set->n_items, sizeof *was);
+    struct eval_tally *is = arena_array(c->arena, set->n_items, sizeof *is);
+    double *ms_was = arena_array(c->arena, run->n + 1, sizeof *ms_was);
+    double *ms_is = arena_array(c->arena, run->n + 1, sizeof *ms_is);
     size_t turns = 0;
     out->changes = arena_array(c->arena, run->n + 1, sizeof *out->changes);
     if (!was || !is || !ms_was || !ms_is || !out->changes)
@@ -167,9 +184,9 @@ static qa_status compare(struct comparer *c, const struct eval_set *set, const s
         }
         for (size_t t = 0; t < r->item->n_turns; t++) {
             const json_t *turn = json_object_get(c->before, r[t].id);
-            struct eval_score score = score_of(turn);
+            struct eval_score score = score_of(turn), now = rounded(r[t].score);
             eval_tally_score(&was[out->common], &score);
-            eval_tally_score(&is[out->common], &r[t].score);
+            eval_tally_score(&is[out->common], &now);
             ms_was[turns] = json_number_value(json_object_get(turn, "ms"));
             ms_is[turns++] = r[t].ms;
             qa_status status = add_change(c, &r[t], &score, out);
@@ -180,7 +197,8 @@ static qa_status compare(struct comparer *c, const struct eval_set *set, const s
     }
     out->only_before = json_object_size(c->counts) - out->common;
     if (!out->common)
-        return error_set(c->err, QA_BAD_INPUT, "%s: no conversation of %s is in it with the same questions, so there is nothing to compare",
+        return error_set(c->err, QA_BAD_INPUT,
+                         "%s: no conversation of %s is in it with the same questions, so there is nothing to compare",
                          c->path, set->name);
     qa_status status = differences(c, was, is, out);
     return status == QA_OK ? latency_differences(c, ms_was, ms_is, turns, out) : status;

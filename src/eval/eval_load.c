@@ -1,5 +1,5 @@
-/* Reads a question set: JSON lines. A mistake in a set makes wrong figures, not crashes, so everything that is used is checked, and what
- * would silently measure nothing is an error too. Unknown members are left alone: sets carry notes. */
+/* Reads a question set: JSON lines. A mistake in a set makes wrong figures, not crashes, so everything that is used is
+ * checked, and what would silently measure nothing is an error too. Unknown members are left alone: sets carry notes. */
 #include "eval/eval.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -62,7 +62,8 @@ static qa_status read_bool(const struct reader *r, const json_t *object, const c
 }
 
 /* A list of texts, appended to *out. */
-static qa_status read_texts(const struct reader *r, const json_t *list, const char *field, const char *expected, const char ***out, size_t *n) {
+static qa_status read_texts(const struct reader *r, const json_t *list, const char *field, const char *expected,
+                            const char ***out, size_t *n) {
     if (!json_is_array(list) || json_array_size(list) > LIST_MAX)
         return wrong(r, field, expected, list);
     const char **texts = arena_grow(r->arena, *out, *n, *n + json_array_size(list), sizeof *texts);
@@ -185,7 +186,8 @@ static qa_status read_answers(const struct reader *r, const json_t *object, stru
     return QA_OK;
 }
 
-static qa_status read_turn(const struct reader *r, const json_t *object, const char *docs_field, bool answerable, struct eval_turn *turn) {
+static qa_status read_turn(const struct reader *r, const json_t *object, const char *docs_field, bool answerable,
+                           struct eval_turn *turn) {
     *turn = (struct eval_turn){.answerable = answerable};
     qa_status status = read_text(r, object, "question", &turn->question);
     if (status == QA_OK)
@@ -198,15 +200,16 @@ static qa_status read_turn(const struct reader *r, const json_t *object, const c
         status = read_facts(r, object, turn);
     if (status == QA_OK)
         status = read_answers(r, object, turn);
-    if (status == QA_OK && turn->answerable && !turn->n_docs && !turn->n_quotes && !turn->n_facts && !turn->n_answers && !turn->yes_no)
+    if (status == QA_OK && turn->answerable && !turn->n_docs && !turn->n_quotes && !turn->n_facts && !turn->n_answers
+        && !turn->yes_no)
         return error_set(r->err, QA_BAD_INPUT,
-                         "%s, line %zu: %s%sthe question is answerable, but there is nothing to compare with: expected at least one of %s, "
-                         "gold_quote, key_facts, answer, answers, yes_no",
+                         "%s, line %zu: %s%sthe question is answerable, but there is nothing to compare with: expected at least "
+                         "one of %s, gold_quote, key_facts, answer, answers, yes_no",
                          r->path, r->line, r->place, *r->place ? ": " : "", docs_field);
     return status;
 }
 
-/* ---- Filters: what the set says, as an expression. Documents are named without folders, so names are compared as well ---- */
+/* ---- Filters: what the set says, as an expression. Sets name documents without folders, so names are compared too ---- */
 
 static void put_value(struct buf *out, const char *s) {
     buf_putc(out, '"');
@@ -253,7 +256,9 @@ static qa_status read_filter(const struct reader *r, const json_t *object, struc
         return wrong(r, "filter", "an object with path_prefix, exclude_docs or both, and nothing else", filter);
     if (prefix && !filled(prefix))
         return wrong(r, "filter.path_prefix", "a text", prefix);
-    qa_status status = exclude ? read_texts(r, exclude, "filter.exclude_docs", "a list of document names", &docs, &n) : QA_OK;
+    qa_status status = QA_OK;
+    if (exclude)
+        status = read_texts(r, exclude, "filter.exclude_docs", "a list of document names", &docs, &n);
     if (status != QA_OK)
         return status;
     struct buf out;
@@ -323,7 +328,8 @@ static qa_status read_single(const struct reader *r, const json_t *object, bool 
     if (!item->turns)
         return no_memory(r);
     item->n_turns = 1;
-    const char *docs = absent(json_object_get(object, "relevant")) && json_object_get(object, "gold_docs") ? "gold_docs" : "relevant";
+    bool relevant = !absent(json_object_get(object, "relevant")) || !json_object_get(object, "gold_docs");
+    const char *docs = relevant ? "relevant" : "gold_docs";
     qa_status status = read_turn(r, object, docs, answerable, &item->turns[0]);
     return status == QA_OK ? read_history(r, object, item) : status;
 }
@@ -333,7 +339,8 @@ static qa_status read_item(struct reader *r, const json_t *object, struct eval_i
     *item = (struct eval_item){0};
     r->place[0] = '\0';
     if (!json_is_object(object))
-        return error_set(r->err, QA_BAD_INPUT, "%s, line %zu: expected an object, found %s", r->path, r->line, kind_name(object));
+        return error_set(r->err, QA_BAD_INPUT, "%s, line %zu: expected an object, found %s", r->path, r->line,
+                         kind_name(object));
     qa_status status = read_text(r, object, "id", &item->id);
     if (status == QA_OK && !absent(kind))
         status = read_text(r, object, "kind", &item->kind);
@@ -341,7 +348,8 @@ static qa_status read_item(struct reader *r, const json_t *object, struct eval_i
         return status;
     bool answerable = !item->kind || strcmp(item->kind, "unanswerable") != 0;
     if (turns && json_object_get(object, "question"))
-        return error_set(r->err, QA_BAD_INPUT, "%s, line %zu: expected \"turns\" (a conversation) or \"question\" (one question), found both",
+        return error_set(r->err, QA_BAD_INPUT,
+                         "%s, line %zu: expected \"turns\" (a conversation) or \"question\" (one question), found both",
                          r->path, r->line);
     status = turns ? read_turns(r, turns, answerable, item) : read_single(r, object, answerable, item);
     if (status == QA_OK)
@@ -361,7 +369,8 @@ static qa_status read_line(struct reader *r, const char *text, size_t len, json_
     if (status != QA_OK)
         return status;
     if ((first = json_object_get(seen, item->id)) != NULL)
-        return error_set(r->err, QA_BAD_INPUT, "%s, line %zu: \"id\": expected an id of its own, found \"%.80s\" again, which line %lld has",
+        return error_set(r->err, QA_BAD_INPUT,
+                         "%s, line %zu: \"id\": expected an id of its own, found \"%.80s\" again, which line %lld has",
                          r->path, r->line, item->id, (long long)json_integer_value(first));
     if (json_object_set_new_nocheck(seen, item->id, json_integer((json_int_t)r->line)) != 0)
         return error_no_memory(r->err, "reading a question set");

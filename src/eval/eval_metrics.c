@@ -80,7 +80,8 @@ static int by_grade_down(const void *a, const void *b) {
 }
 
 /* Gain is the grade; each gold document counts once, at its first place. */
-static qa_status ndcg(const struct eval_turn *turn, const char *const *docs, size_t n, struct arena *scratch, double *out, qa_error *err) {
+static qa_status ndcg(const struct eval_turn *turn, const char *const *docs, size_t n, struct arena *scratch, double *out,
+                      qa_error *err) {
     double *left = arena_array(scratch, turn->n_docs, sizeof *left), gain = 0, ideal = 0;
     if (!left)
         return arena_error(scratch, err, "measuring a turn");
@@ -102,8 +103,8 @@ static qa_status ndcg(const struct eval_turn *turn, const char *const *docs, siz
     return QA_OK;
 }
 
-static qa_status measure_docs(const struct eval_turn *turn, bool all, const struct eval_seen *seen, struct arena *scratch, double *v,
-                              qa_error *err) {
+static qa_status measure_docs(const struct eval_turn *turn, bool all, const struct eval_seen *seen, struct arena *scratch,
+                              double *v, qa_error *err) {
     static const struct {
         enum eval_metric metric;
         size_t k;
@@ -121,8 +122,8 @@ static qa_status measure_docs(const struct eval_turn *turn, bool all, const stru
 
 /* ---- Quotes ---- */
 
-static qa_status measure_quotes(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch, double *out,
-                                qa_error *err) {
+static qa_status measure_quotes(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch,
+                                double *out, qa_error *err) {
     char *texts[EVAL_QUOTE_HITS];
     size_t n = 0, left = EVAL_QUOTE_CHARACTERS, found = 0;
     for (; n < seen->n_hits && n < EVAL_QUOTE_HITS && left > 0; n++) {
@@ -146,8 +147,8 @@ static qa_status measure_quotes(const struct eval_turn *turn, const struct eval_
 
 /* ---- Answers ---- */
 
-static qa_status measure_facts(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch, double *out,
-                               bool *fact_found, qa_error *err) {
+static qa_status measure_facts(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch,
+                               double *out, bool *fact_found, qa_error *err) {
     size_t found = 0;
     const char *answer = seen->refused ? "" : eval_normal_answer(scratch, seen->answer);
     if (!answer)
@@ -203,7 +204,8 @@ static double token_f1(struct words a, struct words b) {
     return 2.0 * (double)common / (double)(a.n + b.n);
 }
 
-static qa_status measure_short(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch, double *v, qa_error *err) {
+static qa_status measure_short(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch,
+                               double *v, qa_error *err) {
     char *given = seen->refused || !seen->short_answer ? NULL : eval_normal_squad(scratch, seen->short_answer);
     struct words have, want;
     if (given == NULL && !seen->refused && seen->short_answer)
@@ -250,7 +252,8 @@ static qa_status quote_words(struct arena *scratch, const char *text, struct wor
     return normal && split(scratch, normal, out) ? QA_OK : arena_error(scratch, err, "measuring a turn");
 }
 
-static qa_status quotes_cited(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch, double *out, qa_error *err) {
+static qa_status quotes_cited(const struct eval_turn *turn, const struct eval_seen *seen, struct arena *scratch,
+                              double *out, qa_error *err) {
     struct words *cited = arena_array(scratch, seen->n_citations + 1, sizeof *cited), gold;
     size_t found = 0;
     if (!cited)
@@ -273,8 +276,8 @@ static qa_status quotes_cited(const struct eval_turn *turn, const struct eval_se
     return QA_OK;
 }
 
-static qa_status measure_citations(const struct eval_turn *turn, bool all, const struct eval_seen *seen, struct arena *scratch, double *v,
-                                   qa_error *err) {
+static qa_status measure_citations(const struct eval_turn *turn, bool all, const struct eval_seen *seen,
+                                   struct arena *scratch, double *v, qa_error *err) {
     size_t n = seen->refused ? 0 : seen->n_citations, right = 0, gold = 0;
     for (size_t i = 0; i < n; i++)
         right += eval_is_gold(turn, seen->citations[i].doc);
@@ -295,10 +298,11 @@ static qa_status measure_citations(const struct eval_turn *turn, bool all, const
     return QA_OK;
 }
 
-qa_status eval_measure(const struct eval_turn *turn, bool all_docs_needed, const struct eval_seen *seen, struct arena *scratch,
-                       struct eval_score *out, bool *fact_found, qa_error *err) {
+qa_status eval_measure(const struct eval_turn *turn, bool all_docs_needed, const struct eval_seen *seen,
+                       struct arena *scratch, struct eval_score *out, bool *fact_found, qa_error *err) {
     qa_status status = QA_OK;
-    *out = (struct eval_score){.answered = seen->answered, .refused = seen->answered && seen->refused, .answerable = turn->answerable};
+    *out = (struct eval_score){.answered = seen->answered, .refused = seen->answered && seen->refused,
+                               .answerable = turn->answerable};
     for (int i = 0; i < EVAL_TURN_METRICS; i++)
         out->values[i] = NAN;
     if (!turn->answerable)

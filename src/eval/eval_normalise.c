@@ -1,5 +1,5 @@
-/* The normal forms in which texts are compared. Each is written as the regular expressions of docs/evaluation.md would do it, pass after
- * pass, since other programs that score the same run do it with those. */
+/* The normal forms in which texts are compared. Each is written as the regular expressions of docs/evaluation.md would do
+ * it, pass after pass, since other programs that score the same run do it with those. */
 #include "eval/eval.h"
 #include "base/utf8.h"
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 static bool is_space(uint32_t cp) { return cp == 0 || (cp >= 0x1C && cp <= 0x1F) || uc_is_property_white_space(cp); }
 static bool is_word(uint32_t cp) { return cp == '_' || uc_is_alnum(cp); }
 
-/* Lower case, white space to single spaces, none at the ends; at most `words` words (0: all). Lower case may take more bytes (2 to 3) and
- * so may invalid ones (1 to 3). */
+/* Lower case, white space to single spaces, none at the ends; at most `words` words (0: all). Lower case may take more bytes
+ * (2 to 3) and so may invalid ones (1 to 3). */
 static char *fold(struct arena *a, const char *s, size_t n, size_t words) {
     char *out = n > SIZE_MAX / 4 ? NULL : arena_alloc(a, n * 3 + 1);
     size_t len = 0;
@@ -154,8 +154,8 @@ static uint32_t character_before(const char *start, const char *at) {
     return cp;
 }
 
-/* An end of a spelling that is itself no letter, digit or "_" ("no,", "40%", "--user") is its own boundary. "n't" is the end of a word by
- * nature, so nothing is asked before it. */
+/* An end of a spelling that is itself no letter, digit or "_" ("no,", "40%", "--user") is its own boundary. "n't" is the end
+ * of a word by nature, so nothing is asked before it. */
 bool eval_states(const char *answer, const char *spelling) {
     size_t n = strlen(spelling), end = strlen(answer);
     uint32_t first, cp;

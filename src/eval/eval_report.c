@@ -1,5 +1,6 @@
-/* The page: figures by kind, what changed, and every failure with what was found instead. One file, no script, nothing fetched. All text
- * from sets, documents and answers passes through text(), and the content policy in the head would stop what slipped by. */
+/* The page: figures by kind, what changed, and every failure with what was found instead. One file, no script, nothing
+ * fetched. All text from sets, documents and answers passes through text(), and the content policy in the head would stop
+ * what slipped by. */
 #include "base/utf8.h"
 #include "eval/eval.h"
 #include <math.h>
@@ -13,7 +14,8 @@ static const char head[] =
     "body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }\n"
     ".wide { overflow-x: auto; }\n"
     "table { border-collapse: collapse; font-variant-numeric: tabular-nums; }\n"
-    "th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #8885; vertical-align: top; white-space: nowrap; }\n"
+    "th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #8885; }\n"
+    "th, td { vertical-align: top; white-space: nowrap; }\n"
     "th:first-child, td:first-child, .left th, .left td { text-align: left; }\n"
     ".left td { white-space: normal; }\n"
     "small, .dim { opacity: .7; } td small { display: block; font-size: 11px; }\n"
@@ -74,8 +76,8 @@ static void cell(struct buf *out, enum eval_metric m, const struct eval_value *v
 }
 
 static void put_figures(struct buf *out, const struct eval_summary *s) {
-    buf_puts(out, "<h2>Figures</h2>\n<p class=\"dim\">Below each figure its 95 % interval (bootstrap over conversations) and the number of turns "
-                  "that it is made of.</p>\n<div class=\"wide\"><table>\n<tr><th></th><th>all</th>");
+    buf_puts(out, "<h2>Figures</h2>\n<p class=\"dim\">Below each figure its 95 % interval (bootstrap over conversations) and the "
+                  "number of turns that it is made of.</p>\n<div class=\"wide\"><table>\n<tr><th></th><th>all</th>");
     for (size_t i = 0; i < s->n_kinds; i++) {
         buf_puts(out, "<th>");
         text(out, s->kinds[i].kind);
@@ -122,7 +124,8 @@ static void put_changes(struct buf *out, const struct eval_comparison *c, int di
 static void put_comparison(struct buf *out, const struct eval_comparison *c) {
     buf_puts(out, "<h2>Compared with ");
     text(out, c->dir);
-    buf_printf(out, "</h2>\n<p>%zu conversations are in both%s", c->common, c->same_set ? "; the set is the same." : "; the sets differ:");
+    buf_printf(out, "</h2>\n<p>%zu conversations are in both%s", c->common,
+               c->same_set ? "; the set is the same." : "; the sets differ:");
     if (!c->same_set || c->only_before || c->only_now)
         buf_printf(out, " %zu only in the earlier run, %zu only in this one.", c->only_before, c->only_now);
     buf_puts(out, "</p>\n<div class=\"wide\"><table>\n<tr><th></th><th>before</th><th>now</th><th>difference</th></tr>\n");
@@ -152,7 +155,8 @@ static bool wrong_short(const struct eval_result *r) {
 bool eval_failed(const struct eval_result *r) {
     if (!r->turn->answerable)
         return r->score.answered && !r->score.refused;
-    return r->score.refused || below_one(r, EVAL_DOC_5) || below_one(r, EVAL_QUOTE_5) || below_one(r, EVAL_FACTS) || wrong_short(r);
+    return r->score.refused || below_one(r, EVAL_DOC_5) || below_one(r, EVAL_QUOTE_5) || below_one(r, EVAL_FACTS)
+        || wrong_short(r);
 }
 
 static void put_reasons(struct buf *out, const struct eval_result *r) {
@@ -291,7 +295,8 @@ qa_status eval_report(const struct eval_set *set, const struct eval_run *run, co
     buf_puts(html, head);
     buf_puts(html, "<h1>");
     text(html, set->name);
-    buf_printf(html, "</h1>\n<p>%zu conversations, %zu turns &middot; %s &middot; mode %s &middot; quaere ", summary->all.conversations,
+    buf_printf(html, "</h1>\n<p>%zu conversations, %zu turns &middot; %s &middot; mode %s &middot; quaere ",
+               summary->all.conversations,
                summary->all.turns, run->answers ? "answers" : "retrieval only", modes[run->mode]);
     text(html, qa_version());
     buf_puts(html, "</p>\n");

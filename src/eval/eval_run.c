@@ -1,8 +1,9 @@
-/* Asks a set's questions, one after the other in their order, and measures each answer at once; hits are not kept, run.jsonl has them.
+/* Asks a set's questions, one after the other in their order, and measures each answer at once; hits are not kept, run.jsonl
+ * has them.
  *
- * What the system is given of a turn: the question, the filter, the questions before it and, when answers are asked for, its own answers
- * to them. Gold fields, standalone forms and reference answers stay here. run.jsonl is written beside its name and renamed at the end, so
- * that a run that was stopped leaves the earlier one. */
+ * What the system is given of a turn: the question, the filter, the questions before it and, when answers are asked for, its
+ * own answers to them. Gold fields, standalone forms and reference answers stay here. run.jsonl is written beside its name
+ * and renamed at the end, so that a run that was stopped leaves the earlier one. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
@@ -150,7 +151,8 @@ static qa_status keep_answer(struct runner *r, const qa_answer *answer, struct e
     result->answer = arena_string(r->arena, qa_answer_text(answer));
     result->short_answer = arena_string(r->arena, qa_answer_short(answer));
     result->reason = arena_string(r->arena, qa_answer_reason(answer));
-    bool full = !result->answer || (qa_answer_short(answer) && !result->short_answer) || (qa_answer_reason(answer) && !result->reason);
+    bool full = !result->answer || (qa_answer_short(answer) && !result->short_answer)
+        || (qa_answer_reason(answer) && !result->reason);
     return full ? no_memory(r) : QA_OK;
 }
 
@@ -175,9 +177,12 @@ static qa_status see_answer(struct runner *r, const qa_answer *answer, struct ev
         return arena_error(&r->scratch, r->err, "running a question set");
     for (size_t i = 0; i < n; i++)
         list[i] = (struct eval_passage){qa_answer_citation(answer, i)->document, qa_answer_citation(answer, i)->quote};
-    *seen = (struct eval_seen){.hits = seen->hits, .n_hits = seen->n_hits, .answered = true, .refused = qa_answer_refused(answer),
-                               .answer = qa_answer_text(answer), .short_answer = qa_answer_short(answer), .citations = list,
-                               .n_citations = n};
+    seen->answered = true;
+    seen->refused = qa_answer_refused(answer);
+    seen->answer = qa_answer_text(answer);
+    seen->short_answer = qa_answer_short(answer);
+    seen->citations = list;
+    seen->n_citations = n;
     return QA_OK;
 }
 
@@ -185,7 +190,8 @@ static qa_status measure(struct runner *r, const struct eval_seen *seen, struct 
     result->fact_found = arena_array(r->arena, result->turn->n_facts + 1, sizeof *result->fact_found);
     if (!result->fact_found)
         return no_memory(r);
-    qa_status status = eval_measure(result->turn, result->item->all_docs_needed, seen, &r->scratch, &result->score, result->fact_found, r->err);
+    qa_status status = eval_measure(result->turn, result->item->all_docs_needed, seen, &r->scratch, &result->score,
+                                    result->fact_found, r->err);
     return status == QA_OK ? write_line(r, result, seen) : status;
 }
 
@@ -245,7 +251,8 @@ static qa_status run_item(struct runner *r, const struct eval_item *item, size_t
     return QA_OK;
 }
 
-qa_status eval_run(qa *q, const struct eval_set *set, const struct eval_options *options, struct arena *a, struct eval_run *out,
+qa_status eval_run(qa *q, const struct eval_set *set, const struct eval_options *options, struct arena *a,
+                   struct eval_run *out,
                    qa_error *err) {
     size_t k = options->k < EVAL_MIN_HITS ? EVAL_MIN_HITS : options->k > EVAL_MAX_HITS ? EVAL_MAX_HITS : options->k;
     struct runner r = {.q = q, .options = options, .k = k, .arena = a, .err = err};

@@ -9,7 +9,8 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static qa_status latencies(const struct eval_run *run, const char *kind, struct arena *a, struct eval_value *values, qa_error *err) {
+static qa_status latencies(const struct eval_run *run, const char *kind, struct arena *a, struct eval_value *values,
+                           qa_error *err) {
     double *ms = arena_array(a, run->n + 1, sizeof *ms);
     size_t n = 0;
     if (!ms)
@@ -44,11 +45,13 @@ static qa_status summarise_group(const struct eval_set *set, const struct eval_r
         eval_tally_add(&all, &items[i]);
     qa_status status = eval_bootstrap(items, NULL, out->conversations, a, intervals, err);
     for (int m = 0; status == QA_OK && m < EVAL_TALLY_METRICS; m++)
-        out->values[m] = (struct eval_value){eval_tally_value(&all, (enum eval_metric)m), intervals[m], eval_tally_count(&all, (enum eval_metric)m)};
+        out->values[m] = (struct eval_value){eval_tally_value(&all, (enum eval_metric)m), intervals[m],
+                                             eval_tally_count(&all, (enum eval_metric)m)};
     return status == QA_OK ? latencies(run, kind, a, out->values, err) : status;
 }
 
-qa_status eval_summarise(const struct eval_set *set, const struct eval_run *run, struct arena *a, struct eval_summary *out, qa_error *err) {
+qa_status eval_summarise(const struct eval_set *set, const struct eval_run *run, struct arena *a, struct eval_summary *out,
+                         qa_error *err) {
     enum { KINDS_MAX = 100 }; /* each is compared with each */
     *out = (struct eval_summary){0};
     out->kinds = arena_array(a, KINDS_MAX, sizeof *out->kinds);
@@ -117,7 +120,8 @@ json_t *eval_summary_json(const struct eval_set *set, const struct eval_run *run
     json_put(root, "mode", json_text0(modes[run->mode]), &ok);
     json_put(root, "answers", json_boolean(run->answers), &ok);
     json_put(root, "k", json_integer((json_int_t)run->k), &ok);
-    json_put(root, "bootstrap", json_pack("{s:i,s:i,s:f}", "samples", (int)EVAL_SAMPLES, "seed", (int)EVAL_SEED, "level", 0.95), &ok);
+    json_put(root, "bootstrap", json_pack("{s:i,s:i,s:f}", "samples", (int)EVAL_SAMPLES, "seed", (int)EVAL_SEED, "level",
+                                          0.95), &ok);
     json_put(root, "overall", group_json(&summary->all, &ok), &ok);
     for (size_t i = 0; i < summary->n_kinds; i++)
         json_put(kinds, summary->kinds[i].kind, group_json(&summary->kinds[i], &ok), &ok);

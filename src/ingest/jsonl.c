@@ -120,6 +120,12 @@ static qa_status get_text(const json_t *object, const char *key, size_t max, con
     return QA_OK;
 }
 
+/* What the command line calls wrong usage is bad input in a line. */
+static qa_status misused(qa_error *err, const char *key) {
+    err->status = QA_BAD_INPUT;
+    return error_prefix(err, QA_BAD_INPUT, "\"%s\": ", key);
+}
+
 static qa_status get_acl(const json_t *object, struct arena *a, struct document_item *out, qa_error *err) {
     const json_t *value = json_object_get(object, "acl");
     if (!value || json_is_null(value))
@@ -135,9 +141,8 @@ static qa_status get_acl(const json_t *object, struct arena *a, struct document_
         if (!words[i])
             return error_set(err, QA_BAD_INPUT, "\"acl\" must be a list of groups, and its element %zu is no string", i + 1);
     }
-    qa_status status = ingest_check_acl(words, n, err);
-    if (status != QA_OK)
-        return error_prefix(err, QA_BAD_INPUT, "\"acl\": ");
+    if (ingest_check_acl(words, n, err) != QA_OK)
+        return misused(err, "acl");
     out->has_acl = true;
     out->acl = words;
     out->n_acl = n;
@@ -192,8 +197,8 @@ static qa_status get_identity(const json_t *object, struct document_item *out, q
     if (!json_is_object(object))
         return error_set(err, QA_BAD_INPUT, "not an object");
     qa_status status = get_text(object, "source", MAX_PATH, &source, err);
-    if (status == QA_OK && source && (status = ingest_check_source_name(source, err)) != QA_OK)
-        status = error_prefix(err, QA_BAD_INPUT, "\"source\": ");
+    if (status == QA_OK && source && ingest_check_source_name(source, err) != QA_OK)
+        status = misused(err, "source");
     if (status == QA_OK)
         status = get_text(object, "path", MAX_PATH + 1, &path, err);
     if (status == QA_OK)

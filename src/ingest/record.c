@@ -175,8 +175,11 @@ static qa_status fill_access(const struct document_item *item, const struct inge
     if (!out->restricted)
         return QA_OK;
     qa_status status = ingest_check_acl(words, n, err);
-    if (status != QA_OK)
+    if (status != QA_OK) {
+        if (err)
+            err->status = QA_BAD_INPUT; /* it is the document that says so */
         return error_prefix(err, QA_BAD_INPUT, "access: ");
+    }
     const char **groups = arena_array(a, n, sizeof *groups);
     if (!groups)
         return arena_error(a, err, "reading a document");

@@ -15,7 +15,8 @@ enum {
     SHARED_MEMORY = 256 << 20,  /* of all slots together */
     LEAST_SHARE = 4 << 20,
     KEEP_MEMORY = 1 << 20,      /* of an arena between two documents */
-    ALIKE_MEMORY = 1 << 30
+    ALIKE_MEMORY = 1 << 30,
+    MAX_FOLDER = 64 << 10
 };
 
 static bool cancelled(const struct run_state *s) { return s->run->cancel && atomic_load(s->run->cancel); }
@@ -279,6 +280,7 @@ static void free_all(struct run_state *s) {
     free(s->sources);
     free(s->slots);
     free(s->alike);
+    buf_free(&s->folder);
     arena_free(&s->alike_arena);
     record_release(&s->rules);
     batch_free(&s->batch);
@@ -291,6 +293,7 @@ qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, 
     double started = clock_mono_ms();
     batch_init(&s.batch, run, report);
     arena_init(&s.alike_arena, ALIKE_MEMORY);
+    buf_init(&s.folder, MAX_FOLDER);
     qa_status status = run_all(&s, &first);
     if (!s.write_failed) { /* stopped or ended between documents: what is whole is kept */
         qa_error second = {0};

@@ -433,7 +433,9 @@ qa_status walk_folder(const struct ingest_folder_options *options, const char *r
     buf_init(&w.path, 2 * PATH_MAX);
     buf_init(&w.full, 4 * PATH_MAX);
     buf_put(&w.path, "", 0);
-    qa_status status = compile(&w, options->include, options->n_include, &w.include, err);
+    qa_status status = buf_error(&w.path, err, "a path");
+    if (status == QA_OK)
+        status = compile(&w, options->include, options->n_include, &w.include, err);
     if (status == QA_OK)
         status = compile(&w, options->exclude, options->n_exclude, &w.exclude, err);
     if (status == QA_OK)

@@ -5,13 +5,13 @@
  *     op         := "=" | "!=" | "^=" | "<" | "<=" | ">" | ">="
  *     value      := bare word | "double quoted", backslash escapes the next character
  *
- * Keywords in any case. Fields: path, source, name (the file name), title, url, collection, and the keys of the metadata, dots reach into
- * objects; a field may be quoted. A list holds when one of its elements does. != is the negation of =. A missing value matches only !=
- * and not. Order: both numbers as numbers; both dates (YYYY-MM-DD with optional time) as dates; both dotted versions (optional v) part by
- * part; else no match.
+ * Keywords in any case. Fields: path, source, name (the file name), title, url, collection, and the keys of the metadata, dots
+ * reach into objects; a field may be quoted. A list holds when one of its elements does. != is the negation of =. A missing
+ * value matches only != and not. Order: both numbers as numbers; both dates (YYYY-MM-DD with optional time) as dates; both
+ * dotted versions (optional v) part by part; else no match. docs/filters.md has the details.
  *
- * JSON: {"and": [..]}, {"or": [..]}, {"not": {..}}, {"FIELD": value}, {"FIELD": {"eq"|"prefix"|"ne"|"lt"|"le"|"gt"|"ge": value}},
- * {"FIELD": {"in": [..]}}; several members of one object are joined by and.
+ * JSON: {"and": [..]}, {"or": [..]}, {"not": {..}}, {"FIELD": value}, {"FIELD": {"in": [..]}},
+ * {"FIELD": {"eq"|"ne"|"prefix"|"lt"|"le"|"gt"|"ge": value}}; several members of one object are joined by and.
  *
  * Limits: 16 KiB of text, nesting 64, 1,000 nodes, 1,000 values. */
 #ifndef PORT_FILTER_H
@@ -20,7 +20,8 @@
 #include "base/arena.h"
 #include "base/json.h"
 
-enum filter_op { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_EQ, FILTER_NE, FILTER_PREFIX, FILTER_LT, FILTER_LE, FILTER_GT, FILTER_GE, FILTER_IN };
+enum filter_op { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_EQ, FILTER_NE, FILTER_PREFIX, FILTER_LT, FILTER_LE, FILTER_GT,
+                 FILTER_GE, FILTER_IN };
 
 struct filter {
     enum filter_op op;

@@ -36,7 +36,8 @@ qa_status filter_list_add(struct filter_builder *b, struct filter_list *list, vo
     return QA_OK;
 }
 
-qa_status filter_join(struct filter_builder *b, enum filter_op op, const struct filter_list *list, struct filter **out, qa_error *err) {
+qa_status filter_join(struct filter_builder *b, enum filter_op op, const struct filter_list *list, struct filter **out,
+                      qa_error *err) {
     if (list->n == 1) {
         *out = list->items[0];
         return QA_OK;

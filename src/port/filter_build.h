@@ -24,6 +24,7 @@ qa_status filter_new_node(struct filter_builder *b, enum filter_op op, struct fi
 qa_status filter_count_value(struct filter_builder *b, qa_error *err);
 qa_status filter_list_add(struct filter_builder *b, struct filter_list *list, void *item, qa_error *err);
 /* The only item itself, or a node that joins them (FILTER_AND, FILTER_OR). */
-qa_status filter_join(struct filter_builder *b, enum filter_op op, const struct filter_list *list, struct filter **out, qa_error *err);
+qa_status filter_join(struct filter_builder *b, enum filter_op op, const struct filter_list *list, struct filter **out,
+                      qa_error *err);
 
 #endif

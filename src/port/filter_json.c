@@ -1,5 +1,5 @@
-/* Filters as JSON, for programs: the same tree as from text. A message names the place as a path of members, since a program's JSON
- * has no columns that a person would count. */
+/* Filters as JSON, for programs: the same tree as from text. A message names the place as a path of members, since a
+ * program's JSON has no columns that a person would count. */
 #include "port/filter_build.h"
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +42,8 @@ static qa_status fail(const struct place *place, qa_error *err, const char *what
     buf_init(&at, 160);
     if (place)
         write_place(place, &at);
-    qa_status status = error_set(err, QA_BAD_FILTER, "filter%s%s: %s%s%s", place ? ", at " : "", at.data ? at.data : "", what,
-                                 found ? ", found " : "", found ? kind_name(found) : "");
+    qa_status status = error_set(err, QA_BAD_FILTER, "filter%s%s: %s%s%s", place ? ", at " : "", at.data ? at.data : "",
+                                 what, found ? ", found " : "", found ? kind_name(found) : "");
     buf_free(&at);
     return status;
 }
@@ -66,11 +66,13 @@ static qa_status real_text(struct parser *p, const json_t *value, const char **o
     return *out ? QA_OK : arena_error(p->build.arena, err, "reading a filter");
 }
 
-static qa_status keep_string(struct parser *p, const struct place *place, const char *s, size_t n, const char **out, qa_error *err) {
+static qa_status keep_string(struct parser *p, const struct place *place, const char *s, size_t n, const char **out,
+                             qa_error *err) {
     if (memchr(s, '\0', n))
         return fail(place, err, "a NUL character cannot stand in a filter", NULL);
     if (n > FILTER_MAX_BYTES - p->bytes)
-        return error_set(err, QA_BAD_FILTER, "the fields and values of the filter are longer than %d bytes", FILTER_MAX_BYTES);
+        return error_set(err, QA_BAD_FILTER, "the fields and values of the filter are longer than %d bytes",
+                         FILTER_MAX_BYTES);
     p->bytes += n;
     *out = arena_copy(p->build.arena, s, n);
     return *out ? QA_OK : arena_error(p->build.arena, err, "reading a filter");
@@ -97,8 +99,8 @@ static qa_status parse_value(struct parser *p, const struct place *place, const 
     return status == QA_OK ? filter_list_add(&p->build, values, (void *)text, err) : status;
 }
 
-static qa_status add_comparison(struct parser *p, const struct place *place, const char *field, enum filter_op op, const json_t *value,
-                                struct filter_list *list, qa_error *err) {
+static qa_status add_comparison(struct parser *p, const struct place *place, const char *field, enum filter_op op,
+                                const json_t *value, struct filter_list *list, qa_error *err) {
     struct filter *node = NULL;
     struct filter_list values = {0};
     qa_status status = filter_new_node(&p->build, op, &node, err);
@@ -121,7 +123,8 @@ static qa_status add_comparison(struct parser *p, const struct place *place, con
 }
 
 /* {"FIELD": value} or {"FIELD": {"ge": value, ...}}: appends one node for each operator. */
-static qa_status parse_field(struct parser *p, const struct place *place, const json_t *value, struct filter_list *list, qa_error *err) {
+static qa_status parse_field(struct parser *p, const struct place *place, const json_t *value, struct filter_list *list,
+                             qa_error *err) {
     static const struct {
         const char *name;
         enum filter_op op;
@@ -153,11 +156,11 @@ static qa_status parse_field(struct parser *p, const struct place *place, const 
     return QA_OK;
 }
 
-static qa_status parse_object(struct parser *p, const struct place *place, size_t depth, const json_t *value, struct filter **out,
-                              qa_error *err);
+static qa_status parse_object(struct parser *p, const struct place *place, size_t depth, const json_t *value,
+                              struct filter **out, qa_error *err);
 
-static qa_status parse_list(struct parser *p, const struct place *place, size_t depth, enum filter_op op, const json_t *value,
-                            struct filter **out, qa_error *err) {
+static qa_status parse_list(struct parser *p, const struct place *place, size_t depth, enum filter_op op,
+                            const json_t *value, struct filter **out, qa_error *err) {
     struct filter_list list = {0};
     if (!json_is_array(value))
         return fail(place, err, "expected a list of filters", value);
@@ -175,8 +178,8 @@ static qa_status parse_list(struct parser *p, const struct place *place, size_t 
     return filter_join(&p->build, op, &list, out, err);
 }
 
-static qa_status parse_not(struct parser *p, const struct place *place, size_t depth, const json_t *value, struct filter **out,
-                           qa_error *err) {
+static qa_status parse_not(struct parser *p, const struct place *place, size_t depth, const json_t *value,
+                           struct filter **out, qa_error *err) {
     struct filter *node = NULL;
     qa_status status = filter_new_node(&p->build, FILTER_NOT, &node, err);
     if (status == QA_OK && !(node->children = arena_array(p->build.arena, 1, sizeof *node->children)))
@@ -191,8 +194,8 @@ static qa_status parse_not(struct parser *p, const struct place *place, size_t d
 }
 
 /* The members of one object, joined by and. */
-static qa_status parse_object(struct parser *p, const struct place *place, size_t depth, const json_t *value, struct filter **out,
-                              qa_error *err) {
+static qa_status parse_object(struct parser *p, const struct place *place, size_t depth, const json_t *value,
+                              struct filter **out, qa_error *err) {
     struct filter_list list = {0};
     const char *key;
     json_t *member;

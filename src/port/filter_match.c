@@ -1,9 +1,10 @@
 /* Does a document's metadata satisfy a filter?
  *
- * "!=" is the negation of "=" and nothing else, so that it is true of a missing value, and of a list only when none of its elements
- * is equal. "=" compares text exactly; a JSON number also equals every other way to write it (2 = 2.0 = 2e0). Order exists between
- * two values of the same kind only: numbers, dates, dotted versions, tried in this order, so that 1.10 < 1.9 (numbers) but
- * v1.10 > v1.9 and 1.10.0 > 1.9. A date without a time stands for its whole day: on that day neither is before the other. */
+ * "!=" is the negation of "=" and nothing else, so that it is true of a missing value, and of a list only when none of its
+ * elements is equal. "=" compares text exactly; a JSON number also equals every other way to write it (2 = 2.0 = 2e0). Order
+ * exists between two values of the same kind only: numbers, dates, dotted versions, tried in this order, so that 1.10 < 1.9
+ * (numbers) but v1.10 > v1.9 and 1.10.0 > 1.9. A date without a time stands for its whole day: on that day neither is before
+ * the other. */
 #include "port/filter.h"
 #include <errno.h>
 #include <locale.h>
@@ -181,7 +182,8 @@ static bool version_syntax(const char *s) {
     }
 }
 
-/* The digits of the next part without leading zeros; moves past it and the dot. The end of the text gives an empty part, which is 0. */
+/* The digits of the next part without leading zeros; moves past it and the dot. The end of the text gives an empty part,
+ * which is 0. */
 static size_t version_part(const char **s, const char **part) {
     while (**s == '0')
         (*s)++;
@@ -259,8 +261,8 @@ static bool value_holds(const struct filter *f, const json_t *value) {
     return json_is_boolean(value) && holds(f, json_is_true(value) ? "true" : "false", false);
 }
 
-/* Follows `field` into `value`: the whole rest as a key, else its part before the first dot; a list holds when an element does. The depth is
- * that of the metadata, which json_parse limits. */
+/* Follows `field` into `value`: the whole rest as a key, else its part before the first dot; a list holds when an element
+ * does. The depth is that of the metadata, which json_parse limits. */
 static bool reach(const struct filter *f, const json_t *value, const char *field, size_t depth) {
     if (depth > 2 * JSON_MAX_DEPTH)
         return false;

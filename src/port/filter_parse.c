@@ -1,8 +1,8 @@
-/* Filters as text: recursive descent over the grammar of filter.h, one function a rule. The depth is that of "(" and "not" and is
- * limited, so the stack is too.
+/* Filters as text: recursive descent over the grammar of filter.h, one function a rule. The depth is that of "(" and "not"
+ * and is limited, so the stack is too.
  *
- * After an operator any word is a value, also "and", "or", "in" (country=in): the grammar has nothing else there. Where a field
- * must stand those words need quotes. */
+ * After an operator any word is a value, also "and", "or", "in" (country=in): the grammar has nothing else there. Where a
+ * field must stand those words need quotes. */
 #include "port/filter_build.h"
 #include "base/utf8.h"
 #include <stdarg.h>
@@ -47,7 +47,8 @@ static void draw_caret(const struct parser *p, size_t at, char *out, size_t size
     snprintf(out + n, size - n, "%s\n  %*s^", to < p->len ? "..." : "", (int)column, "");
 }
 
-static qa_status fail(const struct parser *p, size_t at, qa_error *err, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static qa_status fail(const struct parser *p, size_t at, qa_error *err, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
 
 static qa_status fail(const struct parser *p, size_t at, qa_error *err, const char *format, ...) {
     char what[240], caret[200];
@@ -106,7 +107,8 @@ static qa_status read_word(struct parser *p, qa_error *err) {
         return fail(p, t->at, err, "quote values with double quotes (\")");
     while (!ends_word(s[t->len])) {
         if ((unsigned char)s[t->len] < 0x20 || s[t->len] == 0x7F)
-            return fail(p, t->at + t->len, err, "control character 0x%02X outside of quotes", (unsigned)(unsigned char)s[t->len]);
+            return fail(p, t->at + t->len, err, "control character 0x%02X outside of quotes",
+                        (unsigned)(unsigned char)s[t->len]);
         t->len++;
     }
     t->kind = WORD;
@@ -253,7 +255,8 @@ static qa_status parse_factor(struct parser *p, struct filter **out, qa_error *e
     else if (at_keyword(p, "not"))
         status = parse_not(p, out, err);
     else if (at_keyword(p, "and") || at_keyword(p, "or") || at_keyword(p, "in"))
-        status = fail(p, p->token.at, err, "expected a field, \"not\" or \"(\", found %s; a field of that name needs double quotes",
+        status = fail(p, p->token.at, err,
+                      "expected a field, \"not\" or \"(\", found %s; a field of that name needs double quotes",
                       found(p, text));
     else if (p->token.kind == WORD || p->token.kind == QUOTED)
         status = parse_comparison(p, out, err);
@@ -281,7 +284,8 @@ static qa_status parse_not(struct parser *p, struct filter **out, qa_error *err)
 
 /* One level of precedence: operands joined by a keyword. */
 static qa_status parse_chain(struct parser *p, const char *keyword, enum filter_op op,
-                             qa_status (*operand)(struct parser *, struct filter **, qa_error *), struct filter **out, qa_error *err) {
+                             qa_status (*operand)(struct parser *, struct filter **,
+                                                  qa_error *), struct filter **out, qa_error *err) {
     struct filter_list list = {0};
     for (;;) {
         struct filter *one = NULL;

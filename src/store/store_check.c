@@ -49,8 +49,11 @@ static qa_status pragma(struct store_index *s, const char *sql, bool rows_are_ba
         const char *said = (const char *)sqlite3_column_text(st, 0);
         if (rows_are_bad)
             status = store_damaged(&s->file, err, "a row of %.40s belongs to nothing", said ? said : "a table");
-        else if (!said || strcmp(said, "ok") != 0)
-            status = store_damaged(&s->file, err, "%.150s", said ? said : "the check gave no result");
+        else if (!said || strcmp(said, "ok") != 0) {
+            const char *line = said && said[0] == '*' ? strchr(said, '\n') : NULL; /* "*** in database main ***" says nothing */
+            const char *why = said && strstr(said, "error code=8202") ? " (its checksum is wrong)" : ""; /* SQLITE_IOERR_DATA */
+            status = store_damaged(&s->file, err, "%.150s%s", line ? line + 1 : said ? said : "the check gave no result", why);
+        }
     }
     sqlite3_finalize(st);
     return status;

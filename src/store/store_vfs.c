@@ -48,7 +48,11 @@ static int close_file(sqlite3_file *f) {
 static int read_file(sqlite3_file *f, void *out, int n, sqlite3_int64 at) {
     const struct file *file = (struct file *)f;
     int rc = file->real->pMethods->xRead(file->real, out, n, at);
-    if (rc != SQLITE_OK || !file->summed || n != STORE_PAGE || at % STORE_PAGE)
+    if (!file->summed || n != STORE_PAGE || at % STORE_PAGE)
+        return rc;
+    if (rc == SQLITE_IOERR_SHORT_READ) /* SQLite would go on with zeros */
+        return SQLITE_IOERR_CORRUPTFS;
+    if (rc != SQLITE_OK)
         return rc;
     const uint8_t *sum = (const uint8_t *)out + STORE_PAGE - STORE_PAGE_RESERVED;
     uint64_t want = store_page_checksum(out, (uint64_t)(at / STORE_PAGE) + 1), is = 0;

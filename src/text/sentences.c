@@ -8,41 +8,31 @@
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
-/* Lower case; without the last period. */
-static bool is_abbreviation(const char *word, size_t n) {
-    static const char *const known[] = {
-        "e.g",  "i.e",  "etc",  "vs",  "cf",   "al",   "dr",  "mr",  "mrs",  "ms",  "prof", "st",   "jr",  "sr",   "inc", "ltd",
-        "corp", "co",   "no",   "nos", "fig",  "figs", "eq",  "sec", "ch",   "vol", "pp",   "ed",   "eds", "est",  "approx", "ca",
-        "max",  "min",  "incl", "excl", "resp", "ver", "dept", "u.s", "a.m", "p.m", "a.k.a", "viz", "esp", "ref", "refs",   "eg",  "ie",
-    };
-    /* these also end sentences; they are abbreviations only before what an abbreviation of the kind is followed by */
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i]) == n && !strncasecmp(known[i], word, n))
-            return true;
-    return false;
-}
+/* Words that a full stop belongs to; those of the second list end sentences as well, except before a number ("No. 5"). */
+static const char *const STRONG[] = {"e.g",  "i.e",  "eg",  "ie",  "vs",  "cf",   "dr",   "mr",     "mrs", "ms",   "prof", "sr",  "jr",
+                                     "nos",  "fig",  "figs", "eq", "ch",  "vol",  "pp",   "eds",    "est", "approx", "ca", "incl", "excl",
+                                     "resp", "ver",  "dept", "viz", "esp", "a.k.a"};
+static const char *const WEAK[] = {"etc", "no",  "al",  "max", "min", "inc", "ltd", "co",  "corp",
+                                   "u.s", "a.m", "p.m", "ref", "refs", "sec", "st", "ed"};
 
-/* May end a sentence although it is in the list: what follows decides. */
-static bool is_weak(const char *word, size_t n) {
-    static const char *const weak[] = {"etc", "no", "max", "min", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m", "al", "ref", "refs", "sec", "st", "ed"};
-    for (size_t i = 0; i < sizeof weak / sizeof *weak; i++)
-        if (strlen(weak[i]) == n && !strncasecmp(weak[i], word, n))
+static bool is_one_of(const char *const *list, size_t n_list, const char *word, size_t n) {
+    for (size_t i = 0; i < n_list; i++)
+        if ((word[0] | 32) == list[i][0] && strlen(list[i]) == n && !strncasecmp(list[i], word, n))
             return true;
     return false;
 }
 
 /* The closing quotes and brackets after a full stop, from `at`. */
 static size_t skip_closers(const char *text, size_t len, size_t at) {
-    static const char *const closers[] = {")", "]", "}", "\"", "'", "*", "_", "\xE2\x80\x9D", "\xE2\x80\x99", "\xC2\xBB", "\xE2\x80\xBA"};
-    for (bool more = true; more && at < len;) {
-        more = false;
-        for (size_t i = 0; i < sizeof closers / sizeof *closers && !more; i++) {
-            size_t n = strlen(closers[i]);
-            if (len - at >= n && !memcmp(text + at, closers[i], n)) {
-                at += n;
-                more = true;
-            }
-        }
+    static const char *const wide[] = {"\xE2\x80\x9D", "\xE2\x80\x99", "\xC2\xBB", "\xE2\x80\xBA"};
+    while (at < len && text[at]) {
+        size_t n = strchr(")]}\"'*_", text[at]) ? 1 : 0;
+        for (size_t i = 0; !n && (unsigned char)text[at] >= 0xC2 && i < sizeof wide / sizeof *wide; i++)
+            if (len - at >= strlen(wide[i]) && !memcmp(text + at, wide[i], strlen(wide[i])))
+                n = strlen(wide[i]);
+        if (!n)
+            break;
+        at += n;
     }
     return at;
 }
@@ -93,12 +83,11 @@ static bool period_ends(const char *text, size_t len, size_t from, size_t at, si
         if (digits == n)
             return n == 0;
     }
-    if (!is_abbreviation(text + word, n))
+    if (!n || n > 6)
         return true;
-    if (!is_weak(text + word, n))
+    if (is_one_of(STRONG, sizeof STRONG / sizeof *STRONG, text + word, n))
         return false;
-    bool number = text[following] >= '0' && text[following] <= '9';
-    return !number;
+    return !(text[following] >= '0' && text[following] <= '9' && is_one_of(WEAK, sizeof WEAK / sizeof *WEAK, text + word, n));
 }
 
 static bool is_ideographic_stop(const char *p, size_t n) {

@@ -189,9 +189,11 @@ static bool part_begins(const struct words *w, size_t i, size_t to) {
 static bool connects(const struct words *w, size_t i) { return w->class[i] == CONNECTOR && !is_apostrophe(w->cp[i]); }
 
 static int hand_out_run(struct words *w, size_t n, each_word *each, void *user) {
-    /* possessive: the word without its 's */
+    /* possessive: the word without its 's; plural of an acronym (APIs, GPUs): without its s, which is no part of its own either */
     if (n > 2 && is_apostrophe(w->cp[n - 2]) && (w->cp[n - 1] | 32) == 's')
         n -= 2;
+    else if (n > 2 && w->cp[n - 1] == 's' && w->class[n - 2] == UPPER && w->class[n - 3] == UPPER)
+        n -= 1;
     bool divided = false, stop_word = false;
     for (size_t i = 1; i < n && !divided; i++)
         divided = connects(w, i) || part_begins(w, i, n);
