@@ -1,6 +1,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +26,31 @@ static bool too_deep(const char *text, size_t len) {
     return false;
 }
 
+/* jansson takes memory that ran out for bad syntax, and in places for the end of a string: so its allocator says when that happened. */
+static _Thread_local bool memory_out;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void *noted_malloc(size_t n) {
+    void *p = malloc(n);
+    memory_out |= !p;
+    return p;
+}
+static void set_allocator(void) { json_set_alloc_funcs(noted_malloc, free); }
+
 qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err) {
     *out = NULL;
     if (too_deep(text, len))
         return error_set(err, QA_BAD_INPUT, "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
+    pthread_once(&once, set_allocator);
+    memory_out = false;
     json_error_t where;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (!value) {
-        if (json_error_code(&where) == json_error_out_of_memory)
-            return error_no_memory(err, "reading JSON");
-        return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: %s", where.line, where.column, where.text);
+    if (memory_out) {
+        json_decref(value);
+        return error_no_memory(err, "reading JSON");
     }
+    if (!value)
+        return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: %s", where.line, where.column, where.text);
     *out = value;
     return QA_OK;
 }

@@ -10,6 +10,18 @@ static const struct cli_option options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+/* The passage behind the quotes that follow. */
+static void print_cited(FILE *to, const qa_citation *cite) {
+    fprintf(to, "\n[%zu] %s", cite->n, cli_bold());
+    for (size_t h = 0; h < cite->n_heading; h++) {
+        cli_print_line(to, cite->heading[h]);
+        fputs(h + 1 < cite->n_heading ? " > " : "", to);
+    }
+    fprintf(to, "%s%s%s", cite->n_heading ? "  " : "", cli_plain(), cli_dim());
+    cli_print_line(to, cite->url ? cite->url : cite->document);
+    fprintf(to, "%s\n", cli_plain());
+}
+
 void cli_print_answer(FILE *to, const qa_answer *answer, bool sources) {
     size_t width = cli_width();
     cli_print_text(to, qa_answer_text(answer), 0, width);
@@ -32,15 +44,10 @@ void cli_print_answer(FILE *to, const qa_answer *answer, bool sources) {
         return;
     for (size_t i = 0; i < qa_answer_citation_count(answer); i++) {
         const qa_citation *cite = qa_answer_citation(answer, i);
-        fprintf(to, "\n[%zu] %s", cite->n, cli_bold());
-        for (size_t h = 0; h < cite->n_heading; h++) {
-            cli_print_line(to, cite->heading[h]);
-            fputs(h + 1 < cite->n_heading ? " > " : "", to);
-        }
-        fprintf(to, "%s%s%s", cite->n_heading ? "  " : "", cli_plain(), cli_dim());
-        cli_print_line(to, cite->url ? cite->url : cite->document);
-        fprintf(to, " bytes %llu-%llu%s\n", (unsigned long long)cite->start, (unsigned long long)cite->end, cli_plain());
+        if (i == 0 || qa_answer_citation(answer, i - 1)->n != cite->n)
+            print_cited(to, cite);
         cli_print_text(to, cite->quote_plain, 4, width);
+        fprintf(to, "    %sbytes %llu-%llu%s\n", cli_dim(), (unsigned long long)cite->start, (unsigned long long)cite->end, cli_plain());
     }
 }
 

@@ -100,8 +100,8 @@ static void before_visible(struct doc_builder *b, uint64_t at) {
     if (b->separators) {
         trim(b);
         for (; b->separators && !b->failed; b->separators--) {
-            bool first = !b->n_runs;
-            add_run(b, 0, " | " + first, 3u - first);
+            size_t first = !b->n_runs;
+            add_run(b, 0, &" | "[first], 3 - first);
         }
         b->last = '\n';
     }

@@ -85,10 +85,12 @@ static qa_status fill(struct chunker *c, size_t lo, size_t hi, qa_error *err) {
     const struct chunk_piece *held = NULL, *start = from, *p = from + chunk_count_path(c, from, to);
     qa_status status = QA_OK;
     size_t size = 0;
+    bool headings = true; /* nothing else so far: the text after them comes along even if it is a little too much */
     for (; p < to && status == QA_OK; p++) {
         size_t header = size ? 0 : chunk_header_chars(c, p);
-        if (!size || size + p->chars + 2 <= c->target) {
+        if (!size || size + p->chars + 2 <= c->target || (headings && size <= c->target / 2)) {
             size += p->chars + 2 + header;
+            headings = headings && c->tree->blocks[p->block].kind == UNIT_HEADING;
             continue;
         }
         const struct chunk_piece *cut = p;
@@ -102,6 +104,7 @@ static qa_status fill(struct chunker *c, size_t lo, size_t hi, qa_error *err) {
         start = cut;
         p = cut - 1;
         size = 0;
+        headings = true;
     }
     if (status != QA_OK)
         return status;

@@ -190,6 +190,7 @@ static void begin(struct reader *r, enum textmap_unit kind, unsigned level, enum
     const char *prefix = NULL;
     if (kind == UNIT_PARAGRAPH || (kind == UNIT_HEADING && r->n_levels)) {
         kind = fresh ? UNIT_ITEM : innermost(r, QUOTE) ? UNIT_QUOTE : UNIT_PARAGRAPH;
+        level = 0; /* in a list or quote it heads no section */
         if (fresh)
             prefix = item_prefix(r);
     }

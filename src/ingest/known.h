@@ -24,6 +24,7 @@ struct known_source {
     struct hash_set written;  /* streams: paths that this run has shown already */
     qa_error refused;         /* status QA_OK: may be written. Else each document of it fails with this */
     bool rooted;              /* its root is on record */
+    bool moved;               /* another root is, which is gone */
 };
 
 qa_status known_load(struct index_port index, const char *source, struct known_source *out, qa_error *err);

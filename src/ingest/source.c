@@ -28,7 +28,7 @@ static qa_status cancel_error(qa_error *err) {
 /* ---- Sources ---- */
 
 /* Is this source made from what this run reads? A folder that moved may keep its name when the old one is gone. */
-static qa_status check_made_from(const struct run_state *s, struct known_source *k, qa_error *err) {
+static qa_status check_made_from(struct run_state *s, struct known_source *k, qa_error *err) {
     const struct index_port *index = &s->run->index;
     const char *stored = NULL, *mine = s->run->root ? s->run->root : INGEST_STREAM;
     struct stat st;
@@ -39,8 +39,11 @@ static qa_status check_made_from(const struct run_state *s, struct known_source 
     if (!stored || k->rooted)
         return QA_OK;
     bool stream = strcmp(stored, INGEST_STREAM) == 0;
-    if (!stream && s->run->root && stat(stored, &st) != 0 && errno == ENOENT)
-        return QA_OK;
+    if (!stream && s->run->root && stat(stored, &st) != 0 && errno == ENOENT) {
+        k->moved = true;
+        char *message = arena_printf(&k->arena, "was made from the folder %s, which is gone; from now on it is %s", stored, s->run->root);
+        return message ? batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, NULL, message, err) : arena_error(&k->arena, err, "checking a source");
+    }
     return error_set(err, QA_BAD_USAGE, "the source \"%s\" was made from %s%s; %s%s needs another name, with --source", k->name,
                      stream ? "JSON lines" : "the folder ", stream ? "" : stored, s->run->root ? "the folder " : "a stream of JSON lines",
                      s->run->root ? s->run->root : "");
@@ -264,6 +267,10 @@ static qa_status run_all(struct run_state *s, qa_error *err) {
         status = second_pass(s, err);
         if (status == QA_OK)
             status = run_prune(s, s->sources[0], err);
+    }
+    if (status == QA_OK && s->n_sources && s->sources[0]->moved && !s->sources[0]->rooted) {
+        status = run_begin_write(s, s->sources[0], err); /* also when no document changed */
+        s->write_failed |= status != QA_OK;
     }
     return status == QA_OK ? tell_own_access(s, err) : status;
 }

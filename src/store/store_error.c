@@ -13,11 +13,9 @@ qa_status store_damaged(const struct store_file *f, qa_error *err, const char *f
     return error_set(err, QA_CORRUPT, "%s is damaged: %s. %s", f->path, what, f->kind->advice);
 }
 
-static qa_status io_failed(const struct store_file *f, const char *what, qa_error *err) {
+static qa_status io_failed(const struct store_file *f, qa_status status, const char *what, qa_error *err) {
     int number = f->db ? sqlite3_system_errno(f->db) : 0;
-    if (number)
-        return error_set_errno(err, number, "%s: %s", f->path, what);
-    return error_set(err, QA_IO, "%s: %s", f->path, what);
+    return error_set(err, status, "%s: %s%s%s", f->path, what, number ? ": " : "", number ? strerror(number) : "");
 }
 
 qa_status store_fail(const struct store_file *f, int rc, qa_error *err) {
@@ -54,9 +52,10 @@ qa_status store_fail(const struct store_file *f, int rc, qa_error *err) {
     case SQLITE_FULL:
         return error_set(err, QA_IO, "%s: the disk is full. Nothing that was stored before is lost; make room and run it again", f->path);
     case SQLITE_IOERR:
-        return io_failed(f, "reading or writing failed", err);
+        return io_failed(f, QA_IO, "reading or writing failed", err);
     case SQLITE_CANTOPEN:
-        return io_failed(f, "it or a file beside it (-wal, -shm) cannot be opened", err);
+        return io_failed(f, f->db && sqlite3_system_errno(f->db) == ENOENT ? QA_NOT_FOUND : QA_IO,
+                         "it or a file beside it (-wal, -shm) cannot be opened", err);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:

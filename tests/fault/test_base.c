@@ -1,0 +1,256 @@
+// wrap: malloc,calloc,realloc,write,fsync,rename
+// Every call that can fail does, one after the other, once (transient) and from then on (persistent), until a run meets no failure.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/pipeline.h"
+#include "base/textmap.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool armed, persistent;
+static long calls, fail_at;
+static bool met;
+
+static bool fails(void) {
+    if (!armed)
+        return false;
+    long n = calls++;
+    bool now = persistent ? n >= fail_at : n == fail_at;
+    met = met || now;
+    return now;
+}
+
+void *__real_malloc(size_t n), *__real_calloc(size_t n, size_t size), *__real_realloc(void *p, size_t n);
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+int __real_fsync(int fd), __real_rename(const char *from, const char *to);
+void *__wrap_malloc(size_t n), *__wrap_calloc(size_t n, size_t size), *__wrap_realloc(void *p, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+int __wrap_fsync(int fd), __wrap_rename(const char *from, const char *to);
+
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
+void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
+
+/* A disk writes part of what it was given, or nothing. */
+ssize_t __wrap_write(int fd, const void *bytes, size_t n) {
+    if (fails()) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_write(fd, bytes, armed && n > 3 ? 3 : n);
+}
+int __wrap_fsync(int fd) {
+    if (fails()) {
+        errno = EIO;
+        return -1;
+    }
+    return __real_fsync(fd);
+}
+int __wrap_rename(const char *from, const char *to) {
+    if (fails()) {
+        errno = EACCES;
+        return -1;
+    }
+    return __real_rename(from, to);
+}
+
+/* Runs `attempt` with the Nth call failing until nothing fails any more; returns how many calls there were. */
+static long sweep(void (*attempt)(bool persistent)) {
+    long n = 0;
+    for (int mode = 0; mode < 2; mode++)
+        for (n = 0;; n++) {
+            assert_true(n < 10000);
+            persistent = mode == 1;
+            fail_at = n;
+            calls = 0;
+            met = false;
+            attempt(persistent);
+            armed = false;
+            if (!met)
+                break;
+        }
+    return n;
+}
+
+static char folder[200], file[300];
+
+static void read_back(char *to, size_t size) {
+    FILE *f = fopen(file, "r");
+    assert_non_null(f);
+    to[fread(to, 1, size - 1, f)] = '\0';
+    fclose(f);
+}
+
+static void write_once(bool always) {
+    (void)always;
+    char content[40];
+    qa_error err = {0};
+    FILE *f = fopen(file, "w");
+    fputs("the old", f);
+    fclose(f);
+    armed = true;
+    qa_status status = file_write_atomic(file, "the new one", 11, &err);
+    armed = false;
+    read_back(content, sizeof content);
+    if (status == QA_OK) {
+        assert_string_equal(content, "the new one");
+    } else {
+        assert_in_range(status, QA_IO, QA_NO_MEMORY);
+        assert_non_null(strchr(err.message, ':'));
+        /* only the fsync of the folder comes after the new content is in place */
+        assert_true(strcmp(content, "the old") == 0 || strcmp(content, "the new one") == 0);
+    }
+    DIR *d = opendir(folder);
+    size_t n = 0;
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    assert_int_equal(n, 1); /* nothing temporary is left */
+}
+
+static void a_file_is_old_or_new(void **state) {
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/quaere-fault-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/file", folder);
+    assert_true(sweep(write_once) >= 7); /* four writes, two syncs, a rename */
+    unlink(file);
+    rmdir(folder);
+}
+
+static void append_much(bool always) {
+    (void)always;
+    struct buf b;
+    char *taken = NULL;
+    buf_init(&b, 100000);
+    armed = true;
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b, "%d,", i);
+    armed = false;
+    if (met) {
+        qa_error err = {0};
+        size_t len = b.len;
+        assert_int_equal(b.status, QA_NO_MEMORY);
+        assert_int_equal(buf_error(&b, &err, "a list"), QA_NO_MEMORY);
+        assert_string_equal(err.message, "out of memory: a list");
+        buf_puts(&b, "more"); /* sticky: although there is memory again */
+        assert_int_equal(b.len, len);
+        assert_true(!b.data || b.data[len] == '\0');
+        assert_null(buf_take(&b));
+    } else {
+        taken = buf_take(&b);
+        assert_int_equal(strlen(taken), 3890);
+        free(taken);
+    }
+    buf_free(&b);
+}
+
+static void a_buffer_fails_for_good(void **state) {
+    (void)state;
+    assert_true(sweep(append_much) >= 4);
+}
+
+static void write_and_read_a_map(bool always) {
+    (void)always;
+    static char document[9000];
+    memset(document, 'x', sizeof document);
+    struct arena a = {.ceiling = 1 << 20};
+    struct textmap_writer w;
+    struct textmap m = {0};
+    qa_error err = {0};
+    armed = true;
+    textmap_begin(&w, 0, 20000);
+    for (uint64_t i = 0; i < 50; i++) {
+        textmap_mark(&w, UNIT_PARAGRAPH);
+        textmap_copy(&w, document, i * 100, 90);
+        textmap_literal(&w, document, i * 5);
+    }
+    qa_status status = textmap_finish(&w, &err);
+    if (status == QA_OK)
+        status = textmap_decode(&a, (uint8_t *)w.ops.data, w.ops.len, 0, document, 0, sizeof document, &m, &err);
+    armed = false;
+    assert_int_equal(status, met ? QA_NO_MEMORY : QA_OK);
+    if (status == QA_OK)
+        assert_int_equal(m.plain_len, 50 * 90 + 5 * 49 * 50 / 2);
+    textmap_free(&w);
+    arena_free(&a);
+}
+
+static void a_text_map_is_whole_or_an_error(void **state) {
+    (void)state;
+    assert_true(sweep(write_and_read_a_map) >= 6);
+}
+
+static void names_and_content(bool always) {
+    (void)always;
+    struct arena a = {.ceiling = 1 << 20};
+    char *data = NULL;
+    size_t len = 0;
+    qa_error err = {0};
+    armed = true;
+    qa_status status = file_read(&a, "/proc/self/comm", 100, &data, &len, &err);
+    char *path = status == QA_OK ? file_absolute(&a, "a/../b") : NULL;
+    armed = false;
+    if (status != QA_OK)
+        assert_string_equal(err.message, "out of memory: /proc/self/comm");
+    assert_int_equal(path != NULL, !met);
+    arena_free(&a);
+}
+
+static void reading_says_what_it_was_reading(void **state) {
+    (void)state;
+    assert_true(sweep(names_and_content) >= 1);
+}
+
+struct count {
+    long listed, done;
+};
+static qa_status list_ten(void *user, void *slot, bool *more, qa_error *err) {
+    (void)slot, (void)err;
+    *more = ((struct count *)user)->listed++ < 10;
+    return QA_OK;
+}
+static void nothing(void *user, void *slot) { (void)user, (void)slot; }
+static qa_status count_done(void *user, void *slot, qa_error *err) {
+    (void)slot, (void)err;
+    ((struct count *)user)->done++;
+    return QA_OK;
+}
+
+static void run_a_pipeline(bool always) {
+    (void)always;
+    char slots[4];
+    struct count count = {0};
+    struct pipeline p = {.threads = 2, .window = 4, .slots = slots, .slot_size = 1, .user = &count, .next = list_ten, .work = nothing, .done = count_done};
+    qa_error err = {0};
+    armed = true;
+    qa_status status = pipeline_run(&p, &err);
+    armed = false;
+    assert_int_equal(status, met ? QA_NO_MEMORY : QA_OK);
+    assert_int_equal(count.done, met ? 0 : 10);
+}
+
+static void a_pipeline_starts_or_says_why(void **state) {
+    (void)state;
+    assert_true(sweep(run_a_pipeline) >= 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_old_or_new),
+        cmocka_unit_test(a_buffer_fails_for_good),
+        cmocka_unit_test(a_text_map_is_whole_or_an_error),
+        cmocka_unit_test(reading_says_what_it_was_reading),
+        cmocka_unit_test(a_pipeline_starts_or_says_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
