@@ -28,11 +28,12 @@ struct answer {
     size_t n_citations;
 };
 
-/* How well the passages bear on the question: sets found->evidence. The rule and what it was measured on stand in evidence.c. */
+/* How well the passages bear on the question: sets found->evidence. The rule and what it was measured on stand in
+ * evidence.c. */
 qa_status answer_judge(struct words *words, struct arena *a, struct search_result *found, qa_error *err);
 
-/* Judges, then chooses up to three units (sentences, list items, table rows, lines of code) of the first five hits and puts them together,
- * verbatim. A refusal when the evidence is none. Everything lives in the arena; the hits must too. */
+/* Judges, then chooses up to three units (sentences, list items, table rows, lines of code) of the first five hits and
+ * puts them together, verbatim. A refusal when the evidence is none. Everything lives in the arena; the hits must too. */
 qa_status answer_extract(struct words *words, struct arena *a, struct search_result *found, struct answer *out, qa_error *err);
 
 #endif

@@ -1,12 +1,13 @@
 /* Shared by the files of src/answer/ only.
  *
- * The way: question.c weighs the question's words -> units.c cuts passages into units -> score.c rates each -> select.c chooses up to
- * three -> render.c writes them with their citations. evidence.c judges from the scores whether there is an answer at all, refuse.c says
- * why not, short_answer.c looks for a plain value in what was chosen. cues.c knows what questions ask for and what sentences offer, in tables
- * of patterns that tokens.c matches.
+ * The way: question.c weighs the question's words -> units.c cuts passages into units -> score.c rates each -> select.c
+ * chooses up to three -> render.c writes them with their citations. evidence.c judges from the scores whether there is
+ * an answer at all, refuse.c says why not, short_answer.c looks for a plain value in what was chosen. cues.c knows what
+ * questions ask for and what sentences offer, in tables of patterns that tokens.c matches.
  *
- * Bounds: of a passage the first ANSWER_PLAIN_MAX bytes and ANSWER_UNITS_MAX units are looked at. Chunks hold about 1,000 characters, so
- * only hostile ones meet these. Everything is at most linear in that, but for choosing, which looks at the best ANSWER_POOL units. */
+ * Bounds: of a passage the first ANSWER_PLAIN_MAX bytes and ANSWER_UNITS_MAX units are looked at. Chunks hold about
+ * 1,000 characters, so only hostile ones meet these. Everything is at most linear in that, but for choosing, which looks
+ * at the best ANSWER_POOL units. */
 #ifndef ANSWER_INTERNAL_H
 #define ANSWER_INTERNAL_H
 
@@ -143,6 +144,8 @@ qa_status answer_cut(struct arena *a, const struct index_passage *p, size_t pass
 size_t answer_blank(const char *s, size_t n);
 uint32_t answer_count_words(const char *s, size_t n); /* separated by white space */
 struct span answer_trim(const char *plain, struct span s);
+/* The segment of the map that holds this plain byte; NULL past the end. */
+const struct textmap_segment *answer_segment(const struct textmap *m, size_t at);
 /* The cells of a row; returns how many, ANSWER_CELLS_MAX at most. */
 size_t answer_cells(const char *plain, struct span row, struct span cells[ANSWER_CELLS_MAX]);
 
@@ -159,18 +162,19 @@ struct answer_work {
     struct unit_list units;
     const struct unit *chosen[ANSWER_CHOSEN]; /* best first */
     size_t n_chosen;
-    double missing; /* evidence.c: share of the question's weight in names that the best passage lacks */
     bool price;     /* a price is asked for and none is named */
 };
-qa_status answer_prepare(struct words *words, struct arena *a, const struct search_result *found, struct answer_work *out, qa_error *err);
+qa_status answer_prepare(struct words *words, struct arena *a, const struct search_result *found, struct answer_work *out,
+                         qa_error *err);
 qa_status answer_score(struct answer_work *w, qa_error *err);
 qa_status answer_select(struct answer_work *w, qa_error *err);
-qa_evidence answer_weigh_evidence(struct answer_work *w, double *figure); /* after answer_select */
+qa_evidence answer_weigh_evidence(struct answer_work *w); /* after answer_select */
 qa_status answer_render(struct answer_work *w, struct answer *out, qa_error *err);
 qa_status answer_refuse(struct answer_work *w, struct answer *out, qa_error *err);
 qa_status answer_find_short(struct answer_work *w, const char **out, qa_error *err);
 
-/* The question's terms in a stretch of text; also tells how many words it has that are not stop words, and how many of them are terms. */
+/* The question's terms in a stretch of text; also tells how many words it has that are not stop words, and how many of
+ * them are terms. */
 struct term_set answer_terms_in(struct answer_work *w, const char *text, size_t len);
 double answer_precision(struct answer_work *w, const char *text, size_t len);
 /* Does the unit need its lead-in to be understood, and is that short enough? The lead-in, or an empty span. */

@@ -1,5 +1,6 @@
-/* What questions ask for and which sentences offer it: "how many" wants a number, "by default" the word default. General English of technical
- * documentation, nothing of a product. Cues add to a score and never decide alone, so a pattern that is wrong now and then does little harm.
+/* What questions ask for and which sentences offer it: "how many" wants a number, "by default" the word default. General
+ * English of technical documentation, nothing of a product. Cues add to a score and never decide alone, so a pattern
+ * that is wrong now and then does little harm.
  *
  * Measured and left out, since they moved nothing: cues for causes ("why"), versions, minima and identifiers. */
 #include "answer/answer_internal.h"
@@ -9,7 +10,8 @@
 
 static const char *const asks_number[] = {
     "how many|much|long|often|large|big|deep|fast|short|small|old|far|soon|high|low|dense|quick*|late|early",
-    "number|amount|count|size|length|duration|percent*|ratio|threshold|limit|quota|minimum|maximum|max|min|upper|lower|default*|value",
+    "number|amount|count|size|length|duration|percent*|ratio|threshold|limit|quota|minimum|maximum|max|min|upper|lower|default*"
+    "|value",
     "at most|least", "what time|share|value", "after how", NULL};
 static const char *const asks_time[] = {
     "how long|often|fast|soon|quick*|late|early", "how many|much time|days|hours|minutes|seconds",
@@ -24,8 +26,8 @@ static const char *const asks_yes_no_later[] = {
 static const char *const asks_otherwise[] = {"^ how|what|which|when|where|who|why", NULL};
 static const char *const asks_how[] = {
     "how do|can|to|does|should|would|ought|could", "how ?", "what do|must|should|can i|we", "what now", "step|steps",
-    "^ turn|create|set|schedule|connect|import|change|add|run|use|enable|disable|delete|remove|install|update|configure|get|make|deploy|train"
-    "|convert|send|share|stop|start", NULL};
+    "^ turn|create|set|schedule|connect|import|change|add|run|use|enable|disable|delete|remove|install|update|configure|get|make"
+    "|deploy|train|convert|send|share|stop|start", NULL};
 
 static const struct {
     enum cue cue;
@@ -42,11 +44,12 @@ static const char *const has_default[] = {"default*", NULL};
 static const char *const has_maximum[] = {
     "maximum|max|limit|limits|limited|exceed|largest|within|top|quota", "up to", "at most", "no|more|less|fewer than", "under", NULL};
 static const char *const denies[] = {"not|cannot|cant|dont|doesnt|isnt|arent|wont|only|unsupported|without", NULL};
-static const char *const rules[] = {"not|cannot|cant|dont|doesnt|isnt|arent|wont|only|no|never|unsupported|must|support|supports|supported|can", NULL};
+static const char *const rules[] = {
+    "not|cannot|cant|dont|doesnt|isnt|arent|wont|only|no|never|unsupported|must|support|supports|supported|can", NULL};
 static const char *const instructs[] = {
     "^ to", "^ you can|must|need|should", "^ if you", "^ youll", "^ in the",
-    "^ use|set|call|specify|choose|create|add|run|delete|open|select|update|configure|provide|enable|install|stop|shut|convert|make|send|include"
-    "|change|import|attach|upload|define|navigate|sign|enter|pass", NULL};
+    "^ use|set|call|specify|choose|create|add|run|delete|open|select|update|configure|provide|enable|install|stop|shut|convert"
+    "|make|send|include|change|import|attach|upload|define|navigate|sign|enter|pass", NULL};
 
 static const struct {
     enum cue cue;
@@ -60,7 +63,8 @@ static const struct {
 /* Sentences that send the reader on. */
 static const char *const navigates[] = {
     "^ for more|additional|further|detailed|general|information|instructions|details|a|an ... see|refer|visit", "^ see",
-    "^ to learn more|how|about", "^ the following topic*|section*|table|example|code|image|screenshot|diagram|procedure|list|are|shows",
+    "^ to learn more|how|about",
+    "^ the following topic*|section*|table|example|code|image|screenshot|diagram|procedure|list|are|shows",
     "^ topics $", "^ learn more", NULL};
 
 static const char *const price_words[] = {

@@ -2,12 +2,11 @@
 
 qa_status answer_extract(struct words *words, struct arena *a, struct search_result *found, struct answer *out, qa_error *err) {
     struct answer_work work;
-    double figure;
     *out = (struct answer){.text = ""};
     qa_status status = answer_prepare(words, a, found, &work, err);
     if (status != QA_OK)
         return status;
-    found->evidence = answer_weigh_evidence(&work, &figure);
+    found->evidence = answer_weigh_evidence(&work);
     if (found->evidence == QA_EVIDENCE_NONE)
         return answer_refuse(&work, out, err);
     status = answer_render(&work, out, err);

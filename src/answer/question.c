@@ -1,9 +1,10 @@
-/* The words of the question and what they weigh: its own at their idf, those that the search took from earlier questions or abbreviations at
- * the weight that the search gave them. Of a plain word only the stem counts, since a sentence may inflect it freely; of an identifier its
- * parts and its whole.
+/* The words of the question and what they weigh: its own at their idf, those that the search took from earlier questions
+ * or abbreviations at the weight that the search gave them. Of a plain word only the stem counts, since a sentence may
+ * inflect it freely; of an identifier its parts and its whole.
  *
- * Names are words that stand for one thing: with a digit, an inner capital, an underscore or an inner dot, or capitalised where no sentence
- * begins. A passage that lacks them is about something else, however many other words it shares (evidence.c). */
+ * Names are words that stand for one thing: with a digit, an inner capital, an underscore or an inner dot, or
+ * capitalised where no sentence begins. A passage that lacks them is about something else, however many other words it
+ * shares (evidence.c). */
 #include "answer/answer_internal.h"
 #include "base/hash.h"
 #include <string.h>
@@ -79,7 +80,8 @@ static bool name_like(const char *text, size_t from, size_t to) {
     bool capital = false;
     for (size_t i = from; i < to; i++) {
         char c = text[i], before = i > from ? text[i - 1] : 0, after = i + 1 < to ? text[i + 1] : 0;
-        if ((c >= '0' && c <= '9' && to - from > 1) || c == '_' || (upper(c) && lower(before)) || (c == '.' && lower(before) && lower(after)))
+        if ((c >= '0' && c <= '9' && to - from > 1) || c == '_' || (upper(c) && lower(before)) ||
+            (c == '.' && lower(before) && lower(after)))
             return true;
         capital = capital || upper(c);
     }

@@ -1,5 +1,5 @@
-/* A refusal says what is missing, in the words of the question, so that a person can put the question otherwise or see that the documentation has
- * nothing to say. */
+/* A refusal says what is missing, in the words of the question, so that a person can put the question otherwise or see
+ * that the documentation has nothing to say. */
 #include "answer/answer_internal.h"
 #include <string.h>
 
@@ -75,7 +75,8 @@ qa_status answer_refuse(struct answer_work *w, struct answer *out, qa_error *err
     else
         say_not_found(w, &reason);
     out->refused = true;
-    out->text = arena_string(w->a, w->found->n_hits ? "The documentation found does not answer this." : "Nothing in the documentation matches this question.");
+    out->text = arena_string(w->a, w->found->n_hits ? "The documentation found does not answer this."
+                                                    : "Nothing in the documentation matches this question.");
     out->reason = arena_copy(w->a, reason.data, reason.len);
     qa_status status = buf_error(&reason, err, "the reason");
     buf_free(&reason);

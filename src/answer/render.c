@@ -1,10 +1,20 @@
-/* Writes the chosen units. Every stretch that is taken from a passage gets a citation of the bytes behind it; what is put between them is a
- * separator, an ellipsis or the name of a column. A lead-in or term that was already said is not said again. */
+/* Writes the chosen units. Every stretch that is taken from a passage gets a citation of the bytes behind it; what is
+ * put between them is a separator, an ellipsis or the name of a column. A lead-in or term that was already said is not
+ * said again. */
 #include "answer/answer_internal.h"
 #include "text/sentences.h"
 #include <string.h>
 
-enum { TEXT_MAX = 256 * 1024, CITATIONS_MAX = 64, SEGMENTS_MAX = 128, LABEL_WORDS = 4, LABEL_BYTES = 80, LABEL_COLUMNS = 4, LINK_MAX = 2048, SHORT_ITEM = 8 };
+enum {
+    TEXT_MAX = 256 * 1024,
+    CITATIONS_MAX = 64,
+    SEGMENTS_MAX = 128,
+    LABEL_WORDS = 4,
+    LABEL_BYTES = 80,
+    LABEL_COLUMNS = 4, /* in tables of more only the columns that the question names are named */
+    LINK_MAX = 2048,
+    SHORT_ITEM = 8, /* words */
+};
 
 struct writer {
     struct answer_work *w;
@@ -49,18 +59,27 @@ static void make_neat(const struct index_passage *p, uint64_t *from, uint64_t *t
     *to = p->start + end;
 }
 
-static bool find_bytes(const struct writer *r, struct span s, uint64_t *from, uint64_t *to) {
+static bool is_one_copy(const struct textmap *m, struct span s) {
+    const struct textmap_segment *first = answer_segment(m, s.from);
+    return first && !first->literal && first->plain + first->len >= s.to;
+}
+
+/* The document's bytes behind a span, and these bytes. A header that is repeated in a later part of its table stands
+ * outside the passage's bytes; of it a cell can be quoted that is one copy, since then the plain text is the document's. */
+static const char *find_bytes(const struct writer *r, struct span s, uint64_t *from, uint64_t *to) {
     const struct index_passage *p = r->p;
-    if (!span_is(s) || !textmap_raw(&p->map, s.from, s.to, from, to) || *from < p->start || *to > p->start + p->text_len)
-        return false;
+    if (!span_is(s) || !textmap_raw(&p->map, s.from, s.to, from, to))
+        return NULL;
+    if (*from < p->start || *to > p->start + p->text_len)
+        return *to - *from == s.to - s.from && is_one_copy(&p->map, s) ? r->plain + s.from : NULL;
     make_neat(p, from, to);
-    return true;
+    return p->text + (*from - p->start);
 }
 
 static bool is_cited(const struct writer *r, struct span s) {
     uint64_t from, to;
-    bool found = find_bytes(r, s, &from, &to);
-    for (size_t i = 0; found && i < r->out->n_citations; i++) {
+    const char *bytes = find_bytes(r, s, &from, &to);
+    for (size_t i = 0; bytes && i < r->out->n_citations; i++) {
         const struct answer_citation *c = &r->out->citations[i];
         if (c->rank == r->u->passage + 1 && c->start <= from && c->end >= to)
             return true;
@@ -69,24 +88,21 @@ static bool is_cited(const struct writer *r, struct span s) {
 }
 
 static void cite(struct writer *r, struct span s) {
+    struct answer *out = r->out;
     uint64_t from = 0, to = 0;
-    if (!find_bytes(r, s, &from, &to)) {
+    const char *bytes = find_bytes(r, s, &from, &to);
+    if (!bytes || out->n_citations == CITATIONS_MAX) {
         r->quoted = false;
         return;
     }
-    struct answer *out = r->out;
     if (is_cited(r, s))
         return;
-    if (out->n_citations == CITATIONS_MAX) {
-        r->quoted = false;
-        return;
-    }
     struct answer_citation *c = &out->citations[out->n_citations];
     *c = (struct answer_citation){
         .rank = r->u->passage + 1,
         .start = from,
         .end = to,
-        .quote = arena_copy(r->w->a, r->p->text + (from - r->p->start), (size_t)(to - from)),
+        .quote = arena_copy(r->w->a, bytes, (size_t)(to - from)),
         .quote_len = (size_t)(to - from),
         .quote_plain = arena_copy(r->w->a, r->plain + s.from, s.to - s.from),
     };
@@ -161,14 +177,20 @@ static struct span best_window(struct writer *r, struct span s, uint32_t most) {
     struct weighing g = {.q = &r->w->question, .words = words, .weights = weights, .n = k};
     words_each(r->w->words, text, s.to - s.from, weigh_word, &g);
     double sum = 0, best = 0;
-    uint32_t at = 0;
+    uint32_t first = 0, last = 0; /* of several windows that hold most the middle one shows what stands around the words */
     for (uint32_t i = 0; i < k; i++) {
         sum += weights[i] - (i >= most ? weights[i - most] : 0);
-        if (i + 1 >= most && (i + 1 == most || sum > best + 1e-9)) {
+        if (i + 1 < most)
+            continue;
+        uint32_t at = i + 1 - most;
+        if (i + 1 == most || sum > best + 1e-9) {
             best = sum;
-            at = i + 1 - most;
+            first = last = at;
+        } else if (sum > best - 1e-9 && at == last + 1) {
+            last = at;
         }
     }
+    uint32_t at = first + (last - first) / 2;
     return (struct span){s.from + words[at].from, s.from + words[at + most - 1].to};
 }
 
@@ -281,7 +303,8 @@ static size_t cut_cells(struct writer *r, const struct row *row, struct segment 
                 continue;
             struct term_set terms = answer_terms_in(r->w, r->plain + text.from, text.to - text.from);
             bool says_default = contains(r->plain + text.from, text.to - text.from, "default", 7);
-            out[n] = (struct segment){.text = text, .cell = cell, .words = answer_count_words(r->plain + text.from, text.to - text.from)};
+            out[n] = (struct segment){.text = text, .cell = cell};
+            out[n].words = answer_count_words(r->plain + text.from, text.to - text.from);
             out[n].weight = answer_weight(&r->w->question, &terms) + (says_default ? 0.5 : 0) - 0.01 * (double)n;
             n++;
         }
@@ -329,6 +352,19 @@ static void write_long_row(struct writer *r, const struct row *row) {
         buf_puts(&r->text, " …");
 }
 
+/* The header row as a whole, or the names that were said. Not citing it costs nothing when none was said. */
+static void cite_header(struct writer *r, const struct row *row) {
+    uint64_t from, to;
+    struct span header = r->u->header;
+    if (find_bytes(r, header, &from, &to)) {
+        cite(r, header);
+        return;
+    }
+    for (size_t i = 0; i < row->n; i++)
+        if (row->labels[i])
+            cite(r, row->names[i]);
+}
+
 static void write_row(struct writer *r) {
     struct row row = {0};
     read_row(r, &row);
@@ -344,13 +380,7 @@ static void write_row(struct writer *r) {
         }
         cite(r, r->u->text);
     }
-    bool quoted = r->quoted, labelled = false;
-    for (size_t i = 0; i < row.n; i++)
-        labelled = labelled || row.labels[i];
-    if (span_is(r->u->header))
-        cite(r, r->u->header);
-    if (!labelled) /* a header that is not said need not be quoted */
-        r->quoted = quoted;
+    cite_header(r, &row);
 }
 
 /* ---- The answer ---- */
@@ -366,7 +396,8 @@ static void write_unit(struct writer *r, const struct unit *u) {
     r->plain = r->p->map.plain;
     r->quoted = true;
     struct answer_sentence *s = &out->sentences[out->n_sentences];
-    *s = (struct answer_sentence){.start = r->text.len, .citations = arena_array(r->w->a, 1, sizeof *s->citations), .n_citations = 1};
+    *s = (struct answer_sentence){.start = r->text.len, .n_citations = 1};
+    s->citations = arena_array(r->w->a, 1, sizeof *s->citations);
     if (!s->citations) {
         r->failed = true;
         return;

@@ -2,8 +2,8 @@
  *
  *     score = coverage + .2 cues + .15 passage's score + .15 passage's coverage - .015 sqrt(words) - penalties
  *
- * The constants are round numbers on a plateau: 60 random configurations around them, chosen by cross-validation over 126 answerable questions,
- * were no better. docs/answering.md says what each part is worth. */
+ * The constants are round numbers on a plateau: 60 random configurations around them, chosen by cross-validation over
+ * 126 answerable questions, were no better. docs/answering.md says what each part is worth. */
 #include "answer/answer_internal.h"
 #include "base/hash.h"
 #include <math.h>
@@ -105,7 +105,8 @@ static qa_status read_passage(struct answer_work *w, size_t passage, size_t firs
     return QA_OK;
 }
 
-qa_status answer_prepare(struct words *words, struct arena *a, const struct search_result *found, struct answer_work *out, qa_error *err) {
+qa_status answer_prepare(struct words *words, struct arena *a, const struct search_result *found, struct answer_work *out,
+                         qa_error *err) {
     *out = (struct answer_work){.words = words, .a = a, .found = found};
     out->n_passages = found->n_hits < ANSWER_PASSAGES ? found->n_hits : ANSWER_PASSAGES;
     qa_status status = answer_read_question(words, a, found, &out->question, err);

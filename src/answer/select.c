@@ -1,5 +1,6 @@
-/* Chooses up to three units, one after the other, each time the best of what is left: little overlap with the chosen ones, a bonus for what goes
- * on where a chosen one ended. A fourth unit would find 2 % more facts and make answers a third longer. */
+/* Chooses up to three units, one after the other, each time the best of what is left: little overlap with the chosen
+ * ones, a bonus for what goes on where a chosen one ended. A fourth unit would find 2 % more facts and make answers a
+ * third longer. */
 #include "answer/answer_internal.h"
 #include "base/hash.h"
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* The shortest span that answers, where it is plain: yes or no, a value, a version, a name. Wrong ones do more harm than missing ones, so every
- * rule wants one candidate only, and any doubt gives none. The rules stand in the table at the end; the first that fits the question decides
- * for a unit. Values are copied as they are written. */
+/* The shortest span that answers, where it is plain: yes or no, a value, a version, a name. Wrong ones do more harm than
+ * missing ones, so every rule wants one candidate only, and any doubt gives none. The rules stand in the table at the
+ * end; the first that fits the question decides for a unit. Values are copied as they are written. */
 #include "answer/answer_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,8 @@ static bool unit_has(const struct seeker *s, const char *pattern) { return answe
 /* ---- Values ---- */
 
 #define TIME_UNITS \
-    "ms|millisecond|milliseconds|s|sec|secs|second|seconds|min|mins|minute|minutes|h|hour|hours|day|days|week|weeks|month|months|year|years"
+    "ms|millisecond|milliseconds|s|sec|secs|second|seconds|min|mins|minute|minutes|h|hour|hours|day|days|week|weeks|month|months" \
+    "|year|years"
 #define SIZE_UNITS \
     "kb|mb|gb|tb|pb|kib|mib|gib|tib|byte|bytes|character|characters|%|percent|vcpu|vcpus|gpu|gpus|gbps|mbps"
 
@@ -121,7 +122,8 @@ static bool accept_all(const struct seeker *s, const struct tokens *t, size_t i,
 
 /* "up to 5", "a maximum of 100" */
 static bool accept_limit(const struct seeker *s, const struct tokens *t, size_t i, struct value v) {
-    static const char *const limits[] = {"up to", "at most|least", "maximum|max|minimum|limit|within", "more|fewer|less than", "exceed|under"};
+    static const char *const limits[] = {"up to", "at most|least", "maximum|max|minimum|limit|within", "more|fewer|less than",
+                                         "exceed|under"};
     (void)s, (void)v;
     for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
         size_t first;
@@ -148,7 +150,9 @@ static bool accept_counted(const struct seeker *s, const struct tokens *t, size_
     return false;
 }
 
-static enum verdict found_value(struct seeker *s, const char *text, struct value v) { return found(s, text + v.from, v.to - v.from); }
+static enum verdict found_value(struct seeker *s, const char *text, struct value v) {
+    return found(s, text + v.from, v.to - v.from);
+}
 
 /* ---- Table rows ---- */
 
@@ -217,7 +221,9 @@ static enum verdict yes_no_of_row(struct seeker *s, const struct row *row) {
         const char *text = s->plain + c.from;
         while (word < len && ((text[word] | 32) >= 'a' && (text[word] | 32) <= 'z'))
             word++;
-        const char *says = word == 3 && strncasecmp(text, "yes", 3) == 0 ? "yes" : word == 2 && strncasecmp(text, "no", 2) == 0 ? "no" : NULL;
+        const char *says = word == 3 && strncasecmp(text, "yes", 3) == 0  ? "yes"
+                           : word == 2 && strncasecmp(text, "no", 2) == 0 ? "no"
+                                                                          : NULL;
         double share = says && len < 16 ? share_asked(s, row->names[i]) : 0;
         if (share > best)
             best = share, answer = says;
@@ -232,6 +238,12 @@ static bool asks_yes_no(const struct seeker *s) {
            !question_has(s, "or|which|what|how|where|when");
 }
 static enum verdict rule_yes_no(struct seeker *s) {
+    static const char *const denials[] = {
+        "not|cannot|cant|dont|doesnt|isnt|arent|wont|unsupported|unable|nor|exclude|excludes|excluded|exclusion*|except", "no longer", NULL};
+    static const char *const turned[] = {"not only", "if you do not|dont", "if you dont", "not required|need|needed", NULL};
+    static const char *const affirmations[] = {
+        "can|support|supports|supported|available|yes|allow|allows|enable|enables|let|lets|use|using|is|are|be|must|require|requires"
+        "|required|deploy|provide|provides", NULL};
     struct row row;
     if (read_row(s, &row)) {
         enum verdict v = yes_no_of_row(s, &row);
@@ -241,16 +253,15 @@ static enum verdict rule_yes_no(struct seeker *s) {
     if (s->u->own_coverage < OWN_NO)
         return NEXT_UNIT;
     double precision = answer_precision(s->w, s->t->text, s->u->text.to - s->u->text.from);
-    if (unit_has(s, "not|cannot|cant|dont|doesnt|isnt|arent|wont|unsupported|unable|nor|exclude|excludes|excluded|exclusion*|except") || unit_has(s, "no longer")) {
+    if (answer_find_any(s->t, denials)) {
         if (precision < PRECISION_NO)
             return NEXT_UNIT;
-        bool turned = unit_has(s, "not only") || unit_has(s, "if you do not|dont") || unit_has(s, "if you dont") || unit_has(s, "not required|need|needed");
-        return turned ? GIVE_UP : found_word(s, "no");
+        return answer_find_any(s->t, turned) ? GIVE_UP : found_word(s, "no");
     }
     const struct token *last = s->t->n ? &s->t->items[s->t->n - 1] : NULL;
     bool plain = last && strcmp(last->s, ":") != 0 && strcmp(last->s, "?") != 0 && s->u->kind != AS_LINE && !unit_has(s, "only");
     if (plain && s->first && precision >= PRECISION_YES && s->u->own_coverage >= OWN_YES &&
-        unit_has(s, "can|support|supports|supported|available|yes|allow|allows|enable|enables|let|lets|use|using|is|are|be|must|require|requires|required|deploy|provide|provides"))
+        answer_find_any(s->t, affirmations))
         return found_word(s, "yes");
     return NEXT_UNIT;
 }
@@ -267,8 +278,8 @@ static enum verdict rule_default(struct seeker *s) {
             i++;
         struct value v;
         said = i;
-        bool linked = said > first + 1 && (said > first + 2 || strcmp(t->items[first + 1].s, "value") != 0); /* not just "default value" */
-        if (!linked || i >= t->n || t->items[i].kind == TOKEN_MARK)
+        bool linked = said > first + 1 && (said > first + 2 || strcmp(t->items[first + 1].s, "value") != 0);
+        if (!linked /* "default" or "default value" alone */ || i >= t->n || t->items[i].kind == TOKEN_MARK)
             continue;
         if (read_value(t, i, TIME_UNITS "|" SIZE_UNITS, false, &v))
             return found_value(s, t->text, v);
@@ -279,7 +290,9 @@ static enum verdict rule_default(struct seeker *s) {
     return NEXT_RULE;
 }
 
-static bool asks_version(const struct seeker *s) { return question_has(s, "version|versions|release|releases") && question_has(s, "which|what|from"); }
+static bool asks_version(const struct seeker *s) {
+    return question_has(s, "version|versions|release|releases") && question_has(s, "which|what|from");
+}
 static enum verdict rule_version(struct seeker *s) {
     const struct tokens *t = s->t;
     struct value one = {0};
@@ -329,7 +342,8 @@ static enum verdict rule_number(struct seeker *s) {
         bool one = only_value(s, s->t, units, false, accept_counted, &v, &any);
         return one ? found_value(s, s->t->text, v) : NEXT_UNIT;
     }
-    bool limit = (s->w->question.cues & CUE_MAXIMUM) || question_has(s, "min|minimum") || unit_has(s, "at most|least") || unit_has(s, "up to");
+    bool limit = (s->w->question.cues & CUE_MAXIMUM) || question_has(s, "min|minimum") || unit_has(s, "at most|least") ||
+                 unit_has(s, "up to");
     if (limit && only_value(s, s->t, units, false, accept_limit, &v, &any))
         return found_value(s, s->t->text, v);
     return only_value(s, s->t, units, false, accept_all, &v, &any) ? found_value(s, s->t->text, v) : NEXT_UNIT;
@@ -364,7 +378,8 @@ static bool is_identifier(const struct seeker *s, const struct token *t) {
     const struct index_passage *p = passage_of(s->w, s->u);
     uint64_t from, to;
     uint32_t at = s->u->text.from + t->start;
-    return textmap_raw(&p->map, at, at + 1, &from, &to) && from > p->start && from <= p->start + p->text_len && p->text[from - p->start - 1] == '`';
+    return textmap_raw(&p->map, at, at + 1, &from, &to) && from > p->start && from <= p->start + p->text_len &&
+           p->text[from - p->start - 1] == '`';
 }
 static enum verdict rule_identifier(struct seeker *s) {
     const struct token *one = NULL;

@@ -1,5 +1,6 @@
-/* Words as they are written, and patterns over them. A regular expression would do the same less legibly: what is looked for are sequences of
- * words, and one table row a sequence says what a person would say. Patterns are constants of this folder; only their elements recurse. */
+/* Words as they are written, and patterns over them. A regular expression would do the same less legibly: what is looked
+ * for are sequences of words, and one table row a sequence says what a person would say. Patterns are constants of this
+ * folder; only their elements recurse. */
 #include "answer/answer_internal.h"
 #include <string.h>
 
@@ -8,7 +9,8 @@ enum { GAP = 5 };
 static const char *const number_words[] = {"zero", "one",    "two",    "three",   "four",   "five",   "six",   "seven", "eight", "nine",
                                            "ten",  "eleven", "twelve", "fifteen", "twenty", "thirty", "fifty", "sixty", "half"};
 /* What may stand right behind a number: "64KB", "60s". */
-static const char *const glued_units[] = {"ms", "s", "sec", "min", "h", "d", "b", "kb", "mb", "gb", "tb", "pb", "kib", "mib", "gib", "tib", "gbps", "mbps", "mhz", "ghz"};
+static const char *const glued_units[] = {"ms", "s",  "sec", "min", "h",   "d",   "b",    "kb",   "mb",  "gb",
+                                          "tb", "pb", "kib", "mib", "gib", "tib", "gbps", "mbps", "mhz", "ghz"};
 
 static bool is_in(const char *const *list, size_t n, const char *s, size_t len) {
     for (size_t i = 0; i < n; i++)

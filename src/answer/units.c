@@ -1,5 +1,6 @@
-/* A passage into units, with what each needs to be understood: the sentences of paragraphs, quotes and list items, the rows of tables, the lines of
- * code. Headings are context only; so are terms: short lines without an end stop before a hard line break, as API references write them.
+/* A passage into units, with what each needs to be understood: the sentences of paragraphs, quotes and list items, the
+ * rows of tables, the lines of code. Headings are context only; so are terms: short lines without an end stop before a
+ * hard line break, as API references write them.
  *
  * The map's marks give the kinds. */
 #include "answer/answer_internal.h"
@@ -98,8 +99,7 @@ static void add(struct cutter *c, enum unit_kind kind, struct span text, struct 
     c->room--;
 }
 
-/* Is the line break at `at` one that the author asked for? Breaks that are copied stand in a text whose lines mean nothing. */
-static bool is_hard_break(const struct textmap *m, size_t at) {
+const struct textmap_segment *answer_segment(const struct textmap *m, size_t at) {
     size_t lo = 0, hi = m->n_segments;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -108,7 +108,14 @@ static bool is_hard_break(const struct textmap *m, size_t at) {
         else
             hi = mid;
     }
-    return lo < m->n_segments && m->segments[lo].literal;
+    return lo < m->n_segments ? &m->segments[lo] : NULL;
+}
+
+/* Is the line break at `at` one that the author asked for? Breaks that are copied stand in a text whose lines mean
+ * nothing. */
+static bool is_hard_break(const struct textmap *m, size_t at) {
+    const struct textmap_segment *s = answer_segment(m, at);
+    return s && s->literal;
 }
 
 static bool is_term(const char *plain, struct span line) {
@@ -124,7 +131,8 @@ static bool is_label(const char *plain, struct span s) {
     return false;
 }
 
-/* The sentences of a block of prose. *term is what its short lines name, also for what follows the block; returns the last sentence. */
+/* The sentences of a block of prose. *term is what its short lines name, also for what follows the block; returns the
+ * last sentence. */
 static struct span cut_prose(struct cutter *c, enum unit_kind kind, struct span block, struct span *term, struct unit with) {
     const char *plain = c->p->map.plain;
     struct span last = {0};
@@ -161,18 +169,41 @@ static struct span cut_prose(struct cutter *c, enum unit_kind kind, struct span 
     return last;
 }
 
-/* Is the line that holds this plain byte indented in the document? Then a paragraph behind a list item still belongs to it. */
-static bool is_indented(const struct index_passage *p, uint32_t at) {
+/* Where the line of the document that holds this plain byte begins, in the passage's bytes; SIZE_MAX when it is not
+ * among them. */
+static size_t line_of(const struct index_passage *p, uint32_t at) {
     uint64_t raw, end;
     if (!textmap_raw(&p->map, at, at + 1, &raw, &end) || raw < p->start || raw >= p->start + p->text_len)
-        return false;
+        return SIZE_MAX;
     size_t i = (size_t)(raw - p->start), stop = i > LINE_SEARCH ? i - LINE_SEARCH : 0;
     while (i > stop && p->text[i - 1] != '\n' && p->text[i - 1] != '\r')
         i--;
-    return p->text[i] == ' ' || p->text[i] == '\t';
+    return i;
 }
 
-/* Length of "- ", "12. " or "- [x] " at the beginning of an item, and how many spaces stand before it: two for each level of nesting. */
+/* Then a paragraph behind a list item still belongs to it. */
+static bool is_indented(const struct index_passage *p, uint32_t at) {
+    size_t line = line_of(p, at);
+    return line != SIZE_MAX && (p->text[line] == ' ' || p->text[line] == '\t');
+}
+
+/* The first row of a table whose header row is empty says what a header says: before it stands the line of dashes. */
+static bool is_first_row(const struct index_passage *p, uint32_t at) {
+    size_t line = line_of(p, at), dashes = 0;
+    if (line == SIZE_MAX || !line)
+        return false;
+    size_t i = line - 1;
+    i -= i && p->text[i] == '\n' && p->text[i - 1] == '\r';
+    for (; i && line - i < LINE_SEARCH && p->text[i - 1] != '\n' && p->text[i - 1] != '\r'; i--) {
+        if (!strchr("|-: ", p->text[i - 1]))
+            return false;
+        dashes += p->text[i - 1] == '-';
+    }
+    return dashes > 0;
+}
+
+/* Length of "- ", "12. " or "- [x] " at the beginning of an item, and how many spaces stand before it: two for each
+ * level of nesting. */
 static uint32_t bullet(const char *s, size_t n, unsigned *depth) {
     size_t i = 0;
     while (i < n && s[i] == ' ')
@@ -196,7 +227,8 @@ static void cut_item(struct cutter *c, struct span block) {
     block.from += bullet(c->p->map.plain + block.from, block.to - block.from, &depth);
     if (c->depth > depth)
         c->depth = depth;
-    struct span term = {0}, last = cut_prose(c, AS_ITEM, block, &term, (struct unit){.lead = c->lead, .parent = parent_of(c)});
+    struct unit with = {.lead = c->lead, .parent = parent_of(c)};
+    struct span term = {0}, last = cut_prose(c, AS_ITEM, block, &term, with);
     while (c->depth < depth && c->depth + 1 < DEPTH_MAX) /* the chunk begins inside a list */
         c->open[c->depth++] = (struct span){0};
     if (c->depth < DEPTH_MAX)
@@ -242,13 +274,16 @@ static void cut_block(struct cutter *c, enum textmap_unit kind, struct span bloc
         c->depth = 0;
         break;
     case UNIT_ITEM:
-        cut_item(c, block); /* its leading spaces tell its depth */
+        cut_item(c, (struct span){block.from, trimmed.to}); /* its leading spaces tell its depth */
         break;
     case UNIT_TABLE_HEAD:
         c->header = trimmed;
         break;
     case UNIT_TABLE_ROW:
-        add(c, AS_ROW, trimmed, (struct unit){.lead = c->lead, .term = c->term, .header = c->header});
+        if (!span_is(c->header) && is_first_row(c->p, trimmed.from))
+            c->header = trimmed;
+        else
+            add(c, AS_ROW, trimmed, (struct unit){.lead = c->lead, .term = c->term, .header = c->header});
         break;
     case UNIT_CODE:
         cut_code(c, trimmed);

@@ -1,6 +1,8 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +83,32 @@ json_t *json_round(double v, int digits) {
     return json_real(isfinite(v) ? round(v * scale) / scale : 0);
 }
 
+static bool terminal_control(const char *s) {
+    return s[0] == 0x7F || ((unsigned char)s[0] == 0xC2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xA0);
+}
+
+/* jansson escapes what JSON demands. DEL and the C1 controls (U+0080 to U+009F) may stand as they are, but some terminals obey them. */
+static char *escape_controls(char *text) {
+    size_t n = 0, found = 0;
+    for (; text[n]; n++)
+        found += terminal_control(text + n);
+    if (!found)
+        return text;
+    char *out = found > (SIZE_MAX - n) / 8 ? NULL : malloc(n + found * 8 + 1), *at = out;
+    for (const char *s = text; out && *s; s++)
+        if (terminal_control(s))
+            at += sprintf(at, "\\u%04X", s[0] == 0x7F ? 0x7F : (unsigned)(unsigned char)*++s);
+        else
+            *at++ = *s;
+    if (out)
+        *at = '\0';
+    free(text);
+    return out;
+}
+
 char *json_write(const json_t *value, int indent) {
-    return json_dumps(value, (indent ? JSON_INDENT(indent) : JSON_COMPACT) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
+    char *text = json_dumps(value, (indent ? JSON_INDENT(indent) : JSON_COMPACT) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(10));
+    return text ? escape_controls(text) : NULL;
 }
 
 void json_put(json_t *object, const char *key, json_t *value, bool *sticky) {

@@ -14,7 +14,7 @@ qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err);
 json_t *json_text(const char *bytes, size_t n);
 json_t *json_text0(const char *s); /* json null for NULL */
 json_t *json_round(double v, int digits); /* a real rounded to that many decimals, so that output is stable and short */
-/* Compact (indent 0) or pretty; malloc'd, NULL when out of memory. Order of members is kept. */
+/* Compact (indent 0) or pretty; malloc'd, NULL when out of memory. Order of members is kept. Safe to show on a terminal. */
 char *json_write(const json_t *value, int indent);
 /* Takes the reference also on failure, so that builders need one check: *sticky turns false when value or a step is NULL. */
 void json_put(json_t *object, const char *key, json_t *value, bool *sticky);

@@ -43,7 +43,9 @@ void progress_show(struct progress *p, const char *label, uint64_t done, uint64_
 }
 
 void progress_clear(struct progress *p) {
-    if (p->drawn)
+    if (p->drawn) {
         fputs("\r\033[K", stderr);
+        fflush(stderr); /* what follows may go to standard output */
+    }
     p->drawn = false;
 }

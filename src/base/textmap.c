@@ -86,6 +86,10 @@ struct walker {
     uint64_t cursor;
 };
 
+static struct walker begin(const uint8_t *map, size_t n, uint64_t chunk_start) {
+    return (struct walker){map, n ? map + n : map, chunk_start}; /* an empty map may be NULL */
+}
+
 /* 1: an operation, 0: the end, -1: malformed */
 static int walk(struct walker *w, struct op *op) {
     if (w->at == w->end)
@@ -119,7 +123,7 @@ static qa_status malformed(qa_error *err) { return error_set(err, QA_CORRUPT, "a
 
 qa_status textmap_extent(const uint8_t *map, size_t n, uint64_t chunk_start, uint64_t document_len, uint64_t *lo,
                          uint64_t *hi, qa_error *err) {
-    struct walker w = {map, map + n, chunk_start};
+    struct walker w = begin(map, n, chunk_start);
     struct op op;
     int more;
     *lo = UINT64_MAX;
@@ -141,7 +145,7 @@ qa_status textmap_extent(const uint8_t *map, size_t n, uint64_t chunk_start, uin
 qa_status textmap_decode(struct arena *a, const uint8_t *map, size_t n, uint64_t chunk_start, const char *bytes,
                          uint64_t bytes_at, size_t bytes_len, struct textmap *out, qa_error *err) {
     *out = (struct textmap){.plain = ""};
-    struct walker w = {map, map + n, chunk_start};
+    struct walker w = begin(map, n, chunk_start);
     struct op op;
     int more;
     uint64_t plain_len = 0;
@@ -164,7 +168,7 @@ qa_status textmap_decode(struct arena *a, const uint8_t *map, size_t n, uint64_t
     out->marks = arena_array(a, n_marks, sizeof *out->marks);
     if (!plain || !out->segments || !out->marks)
         return arena_error(a, err, "reading a passage");
-    w = (struct walker){map, map + n, chunk_start};
+    w = begin(map, n, chunk_start);
     uint32_t at = 0;
     while (walk(&w, &op) > 0) {
         if (op.kind == OP_MARK) {

@@ -26,8 +26,8 @@ void cli_print_answer(FILE *to, const qa_answer *answer, bool sources) {
     size_t width = cli_width();
     cli_print_text(to, qa_answer_text(answer), 0, width);
     if (qa_answer_refused(answer)) {
-        fputc('\n', to);
-        cli_print_text(to, qa_answer_reason(answer), 0, width);
+        fputs("Why: ", to);
+        cli_print_text(to, qa_answer_reason(answer), 0, width - 5);
         if (qa_answer_source_count(answer))
             fputs("The closest passages:\n", to);
         for (size_t i = 0; i < qa_answer_source_count(answer) && i < 3; i++) {

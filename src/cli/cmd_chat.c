@@ -21,7 +21,7 @@ struct chat {
     char conversation[64];
     char *filter;
     qa_answer *last;
-    bool terminal;
+    bool terminal, failed;
 };
 
 static char *next_line(struct chat *chat) {
@@ -50,7 +50,11 @@ static void show_help(void) {
          "  /quit            leave (also Ctrl-D); the conversation is kept");
 }
 
-static void show_error(const qa_error *err) { fprintf(stderr, "%s\n", err->message); }
+/* On a terminal a person sees what went wrong and goes on; a script is told by the exit status. */
+static void show_error(struct chat *chat, const qa_error *err) {
+    cli_print_text(stderr, err->message, 0, 0);
+    chat->failed = !chat->terminal;
+}
 
 static void set_conversation(struct chat *chat, const char *id) {
     snprintf(chat->conversation, sizeof chat->conversation, "%s", id ? id : "");
@@ -61,7 +65,7 @@ static bool resume(struct chat *chat, const char *id) {
     qa_error err = {0};
     char *json = NULL;
     if (qa_conversation_get(chat->q, id, &json, &err) != QA_OK) {
-        show_error(&err);
+        show_error(chat, &err);
         return false;
     }
     char *full = cli_json_member(json, "id");
@@ -76,7 +80,7 @@ static void list(struct chat *chat) {
     qa_error err = {0};
     char *json = NULL;
     if (qa_conversations_list(chat->q, 20, &json, &err) != QA_OK) {
-        show_error(&err);
+        show_error(chat, &err);
         return;
     }
     cli_print_conversations(stdout, json);
@@ -123,7 +127,7 @@ static bool command(struct chat *chat, char *line) {
         if (!*argument)
             puts("/delete wants the id of a conversation; /list shows them.");
         else if (qa_conversation_delete(chat->q, argument, &err) != QA_OK)
-            show_error(&err);
+            show_error(chat, &err);
         else
             puts("Deleted.");
         if (*argument && strcmp(argument, chat->conversation) == 0)
@@ -145,7 +149,7 @@ static void answer(struct chat *chat, const char *text) {
     qa_answer *fresh = NULL;
     chat->question.text = text;
     if (qa_ask(chat->q, &chat->question, &fresh, &err) != QA_OK) {
-        show_error(&err);
+        show_error(chat, &err);
         return;
     }
     qa_answer_free(chat->last);
@@ -185,7 +189,7 @@ static int run(struct cli *c) {
             if (chat.terminal)
                 add_history(text);
             else
-                printf("> %s\n", text);
+                fputs("> ", stdout), cli_print_line(stdout, text), putchar('\n');
             if (*text == '/' ? !command(&chat, text) : (answer(&chat, text), false)) {
                 free(line);
                 break;
@@ -194,6 +198,7 @@ static int run(struct cli *c) {
         }
         if (chat.conversation[0] && !c->quiet)
             printf("Kept; go on with: quaere chat -c %s\n", chat.conversation);
+        status = chat.failed ? 1 : 0;
     }
     qa_answer_free(chat.last);
     free(chat.filter);

@@ -22,6 +22,12 @@ static unsigned long long number_of(const json_t *object, const char *key) {
     return (unsigned long long)json_integer_value(json_object_get(object, key));
 }
 
+/* 1 chunk, 1,284 chunks */
+static void print_counted(FILE *to, unsigned long long n, const char *what) {
+    cli_print_count(to, n);
+    fprintf(to, " %s%s", what, n == 1 ? "" : "s");
+}
+
 /* Runs a call that yields JSON; prints it, or hands it to `human`. */
 static int show_json(struct cli *c, qa_status status, char *json, const qa_error *err, void (*human)(FILE *to, const char *json)) {
     if (status != QA_OK)
@@ -48,7 +54,11 @@ static void print_list(FILE *to, const char *json) {
         cli_print_line(to, text_of(d, "path"));
         fprintf(to, "  %s", cli_dim());
         cli_print_line(to, text_of(d, "title"));
-        fprintf(to, "  %llu bytes, %llu chunks%s\n", number_of(d, "bytes"), number_of(d, "chunks"), cli_plain());
+        fputs("  ", to);
+        print_counted(to, number_of(d, "bytes"), "byte");
+        fputs(", ", to);
+        print_counted(to, number_of(d, "chunks"), "chunk");
+        fprintf(to, "%s\n", cli_plain());
     }
     json_decref(root);
 }
@@ -93,13 +103,15 @@ static void print_document(FILE *to, const char *json) {
     cli_print_line(to, text_of(root, "source"));
     fputc(':', to);
     cli_print_line(to, text_of(root, "path"));
-    fprintf(to, "  %llu bytes%s\n", number_of(root, "bytes"), cli_plain());
+    fputs("  ", to);
+    print_counted(to, number_of(root, "bytes"), "byte");
+    fprintf(to, "%s\n", cli_plain());
     size_t i, k;
     json_t *chunk, *heading;
     json_array_foreach(json_object_get(root, "chunks"), i, chunk) {
-        fprintf(to, "\n%s%s  bytes %llu-%llu  ", cli_dim(), text_of(chunk, "chunk"), number_of(chunk, "start"), number_of(chunk, "end"));
+        fprintf(to, "\n%s%s  bytes %llu-%llu", cli_dim(), text_of(chunk, "chunk"), number_of(chunk, "start"), number_of(chunk, "end"));
         json_array_foreach(json_object_get(chunk, "heading"), k, heading) {
-            fputs(k ? " > " : "", to);
+            fputs(k ? " > " : "  ", to);
             cli_print_line(to, json_string_value(heading));
         }
         fprintf(to, "%s\n", cli_plain());
@@ -134,7 +146,40 @@ const struct cli_command cmd_show = {
 
 /* ---- index ---- */
 
-static void print_info(FILE *to, const char *json) { fprintf(to, "%s\n", json); }
+static void print_info(FILE *to, const char *json) {
+    json_t *root = NULL;
+    if (json_parse(json, strlen(json), &root, NULL) != QA_OK)
+        return;
+    fprintf(to, "%s", cli_bold());
+    cli_print_line(to, text_of(root, "path"));
+    fprintf(to, "%s\n", cli_plain());
+    print_counted(to, number_of(root, "documents"), "document");
+    fputs(" in ", to);
+    print_counted(to, number_of(root, "chunks"), "chunk");
+    if (number_of(root, "failed"))
+        fprintf(to, ", %llu failed", number_of(root, "failed"));
+    if (number_of(root, "restricted"))
+        fprintf(to, ", %llu with an access rule", number_of(root, "restricted"));
+    fputs("\nfile: ", to);
+    print_counted(to, number_of(root, "file_bytes") + number_of(root, "wal_bytes"), "byte");
+    fprintf(to, ", format %llu, made by quaere %s\n", number_of(root, "format"), text_of(root, "created_by"));
+    size_t i;
+    json_t *source;
+    json_array_foreach(json_object_get(root, "sources"), i, source) {
+        fputs("source ", to);
+        cli_print_line(to, text_of(source, "name"));
+        fputs(": ", to);
+        print_counted(to, number_of(source, "documents"), "document");
+        fputs(", ", to);
+        print_counted(to, number_of(source, "bytes"), "byte");
+        if (number_of(source, "failed"))
+            fprintf(to, ", %llu failed", number_of(source, "failed"));
+        fprintf(to, "  %s", cli_dim());
+        cli_print_line(to, text_of(source, "root"));
+        fprintf(to, "%s\n", cli_plain());
+    }
+    json_decref(root);
+}
 
 static int run_index(struct cli *c) {
     qa *q = NULL;

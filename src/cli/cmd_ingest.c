@@ -44,14 +44,16 @@ static void on_event(const qa_ingest_event *e, void *user) {
     if (!v->c->verbose && !failed && (v->c->quiet || e->kind != QA_INGEST_NOTICE) && !cli_has(v->c, "dry-run"))
         return;
     progress_clear(&v->progress);
-    fprintf(stderr, "%s ", words[e->kind]);
-    if (e->path && *e->path) {
-        if (e->source)
-            fprintf(stderr, "%s:", e->source);
+    fputs(words[e->kind], stderr);
+    bool source = e->source && *e->source, path = e->path && *e->path;
+    fputs(source || path ? " " : "", stderr);
+    if (source)
+        cli_print_line(stderr, e->source);
+    fputs(source && path ? ":" : "", stderr);
+    if (path)
         cli_print_line(stderr, e->path);
-    }
     if (e->message) {
-        fputs(e->kind == QA_INGEST_MOVED ? " (was " : e->path && *e->path ? ": " : "", stderr);
+        fputs(e->kind == QA_INGEST_MOVED ? " (was " : ": ", stderr);
         cli_print_line(stderr, e->message);
         fputs(e->kind == QA_INGEST_MOVED ? ")" : "", stderr);
     }
@@ -70,6 +72,8 @@ static void print_report(const struct cli *c, const qa_ingest_report *r, const c
                r->elapsed_ms, cli_has(c, "dry-run") ? "true" : "false");
         return;
     }
+    if (c->quiet)
+        return;
     const struct {
         const char *word;
         uint64_t n;
@@ -88,7 +92,7 @@ static void print_report(const struct cli *c, const qa_ingest_report *r, const c
     }
     printf("%s in %.2f s", any ? "" : "nothing to do", r->elapsed_ms / 1000);
     if (r->skipped)
-        printf("; %llu files of other types skipped", (unsigned long long)r->skipped);
+        printf("; %llu %s skipped", (unsigned long long)r->skipped, r->skipped == 1 ? "file of another type" : "files of other types");
     if (cli_has(c, "dry-run")) {
         puts(" (dry run: nothing was written)");
         return;

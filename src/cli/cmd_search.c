@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static void print_hit(const struct cli *c, const qa_hit *h) {
         if (cut)
             for (n = 240; n > 200 && h->plain[n] != ' '; n--) {
             }
+        n = utf8_floor(h->plain, n); /* scripts without spaces */
         snprintf(start, sizeof start, "%.*s%s", (int)n, h->plain, cut ? " ..." : "");
         fputs("   ", stdout);
         cli_print_line(stdout, start);

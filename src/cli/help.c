@@ -22,7 +22,7 @@ void cli_print_help(FILE *to, const struct cli_command *command) {
         fputs("\nStart with:\n  quaere ingest docs/\n  quaere ask \"how do I ...?\"\n\n'quaere COMMAND --help' tells about one of them.\n", to);
         return;
     }
-    fprintf(to, "Usage: quaere %s [OPTIONS] %s\n\n%s\n", command->name, command->arguments, command->summary);
+    fprintf(to, "Usage: quaere %s [OPTIONS]%s%s\n\n%s\n", command->name, *command->arguments ? " " : "", command->arguments, command->summary);
     if (command->details)
         fprintf(to, "\n%s\n", command->details);
     if (command->options && command->options->name) {
@@ -94,7 +94,7 @@ void cli_print_man(FILE *to) {
         const struct cli_command *command = cli_commands[i];
         fputs(".SS \"quaere ", to);
         roff(to, command->name);
-        fputc(' ', to);
+        fputs(*command->arguments ? " " : "", to);
         roff(to, command->arguments);
         fputs("\"\n", to);
         roff(to, command->summary);

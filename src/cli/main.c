@@ -1,12 +1,24 @@
 /* The command table, and nothing else: each command is a file of its own. */
 #include "cli/cli.h"
+#include <errno.h>
 #include <string.h>
 
 const struct cli_command *const cli_commands[] = {
     &cmd_init, &cmd_ingest, &cmd_search, &cmd_ask, &cmd_chat, &cmd_conversations, &cmd_list, &cmd_show, &cmd_index, &cmd_eval, NULL,
 };
 
+static int unknown_command(const char *name) {
+    const char *names[64] = {NULL};
+    for (size_t i = 0; cli_commands[i] && i < 63; i++)
+        names[i] = cli_commands[i]->name;
+    const char *near = cli_nearest(name, names);
+    fprintf(stderr, near ? "quaere: there is no command '%s'; did you mean '%s'?\n" : "quaere: there is no command '%s'; 'quaere --help' lists them\n",
+            name, near);
+    return 2;
+}
+
 int main(int argc, char **argv) {
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* whole lines, also from a process that is killed; and not a system call a character */
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
         cli_print_help(stderr, NULL);
@@ -22,25 +34,21 @@ int main(int argc, char **argv) {
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         const struct cli_command *about = argc > 2 ? cli_find_command(argv[2]) : NULL;
+        if (argc > 2 && !about)
+            return unknown_command(argv[2]);
         cli_print_help(stdout, about);
         return 0;
     }
     const struct cli_command *command = cli_find_command(name);
-    if (!command) {
-        const char *names[64] = {NULL};
-        for (size_t i = 0; cli_commands[i] && i < 63; i++)
-            names[i] = cli_commands[i]->name;
-        const char *near = cli_nearest(name, names);
-        fprintf(stderr, near ? "quaere: there is no command '%s'; did you mean '%s'?\n" : "quaere: there is no command '%s'; 'quaere --help' lists them\n",
-                name, near);
-        return 2;
-    }
+    if (!command)
+        return unknown_command(name);
     struct cli c = {0};
     int status = cli_parse(command, argc - 1, argv + 1, &c);
     if (status < 0) {
         status = command->run(&c);
-        if (fflush(stdout) != 0 && status == 0) {
-            perror("quaere: standard output");
+        bool lost = ferror(stdout); /* an earlier flush, whose errno is gone */
+        if ((fflush(stdout) != 0 || lost) && (status == 0 || status == 3)) {
+            fprintf(stderr, "quaere: standard output: %s\n", lost ? "not all of it could be written" : strerror(errno));
             status = 1;
         }
     }

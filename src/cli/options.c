@@ -147,8 +147,10 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, struct c
     if (c->n_arguments < command->min_arguments)
         return cli_usage_error(c, "%s is missing", command->arguments);
     if (command->max_arguments >= 0 && c->n_arguments > command->max_arguments)
-        return cli_usage_error(c, command->max_arguments ? "'%s' is one argument too many; put a question of several words in quotes"
-                                                         : "takes no argument, and there is '%s'",
+        return cli_usage_error(c, !command->max_arguments ? "takes no argument, and there is '%s'"
+                                  : strcmp(command->arguments, "QUESTION") == 0
+                                      ? "'%s' is one argument too many; put a question of several words in quotes"
+                                      : "'%s' is one argument too many",
                                c->arguments[command->max_arguments]);
     return -1;
 }

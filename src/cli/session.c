@@ -43,7 +43,8 @@ int cli_fail(const struct cli *c, const qa_error *err) {
         free(text);
         json_decref(root);
     }
-    fprintf(stderr, "quaere %s: %s\n", c->command->name, err->message);
+    fprintf(stderr, "quaere %s: ", c->command->name);
+    cli_print_text(stderr, *err->message ? err->message : qa_status_name(err->status), 0, 0); /* it may quote a name from a document */
     return qa_status_exit(err->status);
 }
 

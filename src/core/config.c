@@ -1,5 +1,5 @@
-/* Everything is checked here, once, against what the file may say; an unknown key is an error, since a misspelt access rule that is silently
- * ignored shows documents to people who may not see them. */
+/* Everything is checked here, once, against what the file may say; an unknown key is an error, since a misspelt access rule
+ * that is silently ignored shows documents to people who may not see them. */
 #include "core/config.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -52,7 +52,8 @@ static size_t distance(const char *a, const char *b) {
     return row[lb];
 }
 
-static qa_status unknown_key(const struct loader *l, const struct yaml_node *at, const char *where, const char *const *known, size_t n) {
+static qa_status unknown_key(const struct loader *l, const struct yaml_node *at, const char *where, const char *const *known,
+                             size_t n) {
     size_t best = SIZE_MAX, nearest = 0;
     char list[300] = "";
     for (size_t i = 0; i < n; i++) {
@@ -67,7 +68,8 @@ static qa_status unknown_key(const struct loader *l, const struct yaml_node *at,
 }
 
 /* `map` must be a map with these keys only. */
-static qa_status check_keys(const struct loader *l, const struct yaml_node *map, const char *what, const char *where, const char *const *known,
+static qa_status check_keys(const struct loader *l, const struct yaml_node *map, const char *what, const char *where,
+                            const char *const *known,
                             size_t n) {
     if (map->kind != YAML_MAP)
         return FAIL(l, map, "%s must be a map of keys and values", what);
@@ -95,7 +97,8 @@ static qa_status get_text(const struct loader *l, const struct yaml_node *map, c
 }
 
 /* A list of texts, or a single one. */
-static qa_status take_texts(const struct loader *l, const struct yaml_node *node, const char *what, const char *const **out, size_t *n) {
+static qa_status take_texts(const struct loader *l, const struct yaml_node *node, const char *what, const char *const **out,
+                            size_t *n) {
     bool single = node->kind == YAML_TEXT;
     if (!single && node->kind != YAML_LIST)
         return FAIL(l, node, "\"%s\" must be a list of texts", what);
@@ -131,7 +134,8 @@ static qa_status place(const struct loader *l, const struct yaml_node *at, qa_st
     return status == QA_OK ? QA_OK : status == QA_BAD_USAGE ? FAIL(l, at, "%s", said->message) : error_set(l->err, status, "%s", said->message);
 }
 
-static qa_status get_globs(const struct loader *l, const struct yaml_node *map, const char *key, const char *const **out, size_t *n) {
+static qa_status get_globs(const struct loader *l, const struct yaml_node *map, const char *key, const char *const **out,
+                           size_t *n) {
     const struct yaml_node *node = yaml_get(map, key);
     qa_error said = {0};
     qa_status status = node ? take_texts(l, node, key, out, n) : QA_OK;
@@ -199,7 +203,8 @@ static qa_status get_metadata(const struct loader *l, const struct yaml_node *ma
 
 /* ---- Access ---- */
 
-static qa_status take_acl(const struct loader *l, const struct yaml_node *node, const char *what, const char *const **out, size_t *n) {
+static qa_status take_acl(const struct loader *l, const struct yaml_node *node, const char *what, const char *const **out,
+                          size_t *n) {
     qa_error said = {0};
     qa_status status = take_texts(l, node, what, out, n);
     if (status == QA_OK && !*n)
@@ -295,7 +300,8 @@ static qa_status check_pair(const struct loader *l, const struct yaml_node *node
     if (strcmp(before->name, now->name) == 0)
         return FAIL(l, node, "two sources are named \"%s\"; the other is in line %d", now->name, before->line);
     if (lies_in(now->path, before->path) || lies_in(before->path, now->path))
-        return FAIL(l, node, "the sources \"%s\" (%s) and \"%s\" (%s) overlap: a document would be there twice", before->name, before->path, now->name,
+        return FAIL(l, node, "the sources \"%s\" (%s) and \"%s\" (%s) overlap: a document would be there twice",
+                    before->name, before->path, now->name,
                     now->path);
     return QA_OK;
 }
@@ -355,7 +361,8 @@ qa_status config_parse(struct arena *a, const char *path, const char *text, size
     for (size_t i = 0; status == QA_OK && i < COUNT(later); i++) {
         const struct yaml_node *node = yaml_get(root, later[i]);
         if (node)
-            log_line(LOG_WARN, "%s:%d:%d: \"%s\" is not supported by this version and was ignored", path, node->line, node->column, later[i]);
+            log_line(LOG_WARN, "%s:%d:%d: \"%s\" is not supported by this version and was ignored", path, node->line,
+                     node->column, later[i]);
     }
     *out = status == QA_OK ? config : NULL;
     return status;

@@ -26,9 +26,10 @@ struct config {
     size_t n_sources;
 };
 
-/* Loads `path`, or when it is NULL the first of: quaere.yaml in the working folder and those above it; quaere/quaere.yaml in $XDG_CONFIG_HOME,
- * else in ~/.config. Without any of them *out is empty. All memory is the arena's. QA_NOT_FOUND when a `path` that was given is not there;
- * QA_BAD_CONFIG with "FILE:LINE:COLUMN: ..." for the first thing that is wrong; sections of later versions are warned about in the log. */
+/* Loads `path`, or when it is NULL the first of: quaere.yaml in the working folder and those above it; quaere/quaere.yaml in
+ * $XDG_CONFIG_HOME, else in ~/.config. Without any of them *out is empty. All memory is the arena's. QA_NOT_FOUND when a
+ * `path` that was given is not there; QA_BAD_CONFIG with "FILE:LINE:COLUMN: ..." for the first thing that is wrong; sections
+ * of later versions are warned about in the log. */
 qa_status config_load(struct arena *a, const char *path, struct config **out, qa_error *err);
 /* The same from bytes; `path` (absolute) is used for messages and for what is relative to it. */
 qa_status config_parse(struct arena *a, const char *path, const char *text, size_t len, struct config **out, qa_error *err);

@@ -1,9 +1,14 @@
-/* libfyaml stops at 64 levels of nesting, so that the conversion may recurse. Aliases are refused, not expanded: no bomb can grow. */
+/* libfyaml stops at 64 levels of nesting, so that the conversion may recurse. Aliases are refused, not expanded: no bomb can
+ * grow.
+ *
+ * It can refuse duplicate keys itself, but compares each with all others: minutes for a megabyte of them. So it is told to
+ * let them pass, and they are found here by sorting. */
 #include "core/config_yaml.h"
 #include "base/utf8.h"
 #include <libfyaml.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_YAML = 1 << 20 };
@@ -76,6 +81,26 @@ static qa_status convert_list(const struct reader *r, struct fy_node *node, stru
     return status;
 }
 
+static int by_key(const void *pa, const void *pb) {
+    const struct yaml_node *a = *(const struct yaml_node *const *)pa, *b = *(const struct yaml_node *const *)pb;
+    int order = strcmp(a->key, b->key);
+    return order ? order : a < b ? -1 : a > b;
+}
+
+static qa_status check_duplicates(const struct reader *r, const struct yaml_node *map) {
+    const struct yaml_node **sorted = arena_array(r->a, map->n, sizeof *sorted), *found = NULL;
+    if (!sorted)
+        return arena_error(r->a, r->err, r->file);
+    for (size_t i = 0; i < map->n; i++)
+        sorted[i] = &map->children[i];
+    if (map->n)
+        qsort(sorted, map->n, sizeof *sorted, by_key);
+    for (size_t i = 1; i < map->n; i++)
+        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0 && (!found || sorted[i] < found))
+            found = sorted[i];
+    return found ? yaml_error(r->file, found, r->err, "duplicate key \"%.60s\"", found->key) : QA_OK;
+}
+
 static qa_status convert_map(const struct reader *r, struct fy_node *node, struct yaml_node *out) {
     void *at = NULL;
     struct fy_node_pair *pair = NULL;
@@ -99,7 +124,7 @@ static qa_status convert_map(const struct reader *r, struct fy_node *node, struc
             out->line = child->line, out->column = child->column;
         status = convert(r, fy_node_pair_value(pair), child);
     }
-    return status;
+    return status == QA_OK ? check_duplicates(r, out) : status;
 }
 
 static qa_status convert(const struct reader *r, struct fy_node *node, struct yaml_node *out) {
@@ -152,7 +177,8 @@ static qa_status check_bytes(const char *file, const char *text, size_t len, qa_
             line++, column = 1;
         else
             column++;
-    return error_set(err, QA_BAD_CONFIG, "%s:%d:%d: %s", file, line, column, text[good] ? "not valid UTF-8" : "a NUL byte is not allowed");
+    return error_set(err, QA_BAD_CONFIG, "%s:%d:%d: %s", file, line, column,
+                     text[good] ? "not valid UTF-8" : "a NUL byte is not allowed");
 }
 
 qa_status yaml_parse(struct arena *a, const char *file, const char *text, size_t len, struct yaml_node **out, qa_error *err) {
@@ -180,7 +206,7 @@ qa_status yaml_parse(struct arena *a, const char *file, const char *text, size_t
     if (!diag)
         return error_no_memory(err, "reading YAML");
     fy_diag_set_collect_errors(diag, true);
-    struct fy_parse_cfg cfg = {.search_path = "", .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag};
+    struct fy_parse_cfg cfg = {.search_path = "", .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE | FYPCF_ALLOW_DUPLICATE_KEYS, .diag = diag};
     parser = fy_parser_create(&cfg);
     if (!parser || fy_parser_set_string(parser, text, len) != 0) {
         status = error_no_memory(err, "reading YAML");

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,9 +21,9 @@ struct call {
     qa_ingest_report *report;
 };
 
-/* One source of the call. */
+/* How a source of the call is ingested. */
 struct job {
-    const char *path, *source, *collection, *url_rule;
+    const char *collection, *url_rule;
     const char *const *include, *const *exclude;
     size_t n_include, n_exclude;
     json_t *metadata;          /* borrowed */
@@ -74,25 +75,40 @@ static void notice(void *user, const char *path, const char *message) {
         c->options->on_event(&event, c->options->user);
 }
 
+/* Roots that the index knows; and those that the configuration names and the index does not know yet, so that a path inside one of them is
+ * ingested as part of that source, with its access rules, and never as a source of its own. */
 static qa_status load_roots(struct call *c, size_t room, qa_error *err) {
+    const struct config *config = c->q->config;
     struct index_source *known = NULL;
     size_t n = 0;
     qa_status status = c->index.ops->list_sources(c->index.self, c->a, &known, &n, err);
     if (status != QA_OK)
         return status;
-    c->roots = arena_array(c->a, n + room, sizeof *c->roots);
+    c->roots = arena_array(c->a, n + config->n_sources + room, sizeof *c->roots);
     if (!c->roots)
         return arena_error(c->a, err, "preparing to ingest");
     for (size_t i = 0; i < n; i++)
         if (known[i].root)
             c->roots[c->n_roots++] = (struct ingest_root){known[i].source, known[i].root};
-    return QA_OK;
+    for (size_t i = 0; i < config->n_sources; i++) {
+        bool in_index = false;
+        for (size_t k = 0; k < n && !in_index; k++)
+            in_index = known[k].root && strcmp(known[k].source, config->sources[i].name) == 0;
+        char *resolved = in_index ? NULL : realpath(config->sources[i].path, NULL);
+        char *root = arena_string(c->a, resolved);
+        if (resolved && !root)
+            status = arena_error(c->a, err, "preparing to ingest");
+        else if (root)
+            c->roots[c->n_roots++] = (struct ingest_root){config->sources[i].name, root};
+        free(resolved);
+    }
+    return status;
 }
 
 static struct ingest_run make_run(const struct call *c, const struct job *job) {
     return (struct ingest_run){
         .index = c->index,
-        .source = job->source,
+        .source = c->options->source,
         .collection = job->collection,
         .metadata = job->metadata,
         .has_acl = job->has_acl,
@@ -111,16 +127,12 @@ static struct ingest_run make_run(const struct call *c, const struct job *job) {
     };
 }
 
-static qa_status ingest_folder(struct call *c, const struct job *job, qa_error *err) {
-    struct ingest_place place = {0};
+static qa_status ingest_folder(struct call *c, const struct job *job, const struct ingest_place *place, qa_error *err) {
     struct ingest_folder *folder = NULL;
-    qa_status status = ingest_find_place(c->a, job->path, job->source, c->roots, c->n_roots, &place, err);
-    if (status != QA_OK)
-        return status;
     struct ingest_folder_options options = {
-        .root = place.root,
-        .only = place.only,
-        .missing_ok = place.missing,
+        .root = place->root,
+        .only = place->only,
+        .missing_ok = place->missing,
         .include = job->include,
         .n_include = job->n_include,
         .exclude = job->exclude,
@@ -129,19 +141,19 @@ static qa_status ingest_folder(struct call *c, const struct job *job, qa_error *
         .user = c,
         .cancel = &c->q->cancel,
     };
-    status = ingest_open_folder(&options, &folder, err);
+    qa_status status = ingest_open_folder(&options, &folder, err);
     if (status != QA_OK)
         return status;
     struct ingest_run run = make_run(c, job);
-    run.source = place.source;
-    run.root = place.root;
+    run.source = place->source;
+    run.root = place->root;
     run.documents = ingest_folder_port(folder);
     run.total = ingest_folder_total(folder);
     run.total_bytes = ingest_folder_total_bytes(folder);
     c->report->skipped += ingest_folder_skipped(folder);
     status = ingest_source(&run, c->report, err);
     ingest_close_folder(folder);
-    c->roots[c->n_roots++] = (struct ingest_root){place.source, place.root};
+    c->roots[c->n_roots++] = (struct ingest_root){place->source, place->root};
     return status;
 }
 
@@ -160,23 +172,34 @@ static qa_status ingest_lines(struct call *c, const struct job *job, qa_error *e
 /* What the options say for every source; the configuration adds the rest. */
 static struct job job_of_options(const struct call *c) {
     const qa_ingest_options *o = c->options;
-    return (struct job){.source = o->source, .collection = o->collection, .include = o->include, .n_include = o->n_include,
+    return (struct job){.collection = o->collection, .include = o->include, .n_include = o->n_include,
                         .exclude = o->exclude, .n_exclude = o->n_exclude, .metadata = c->metadata, .has_acl = o->n_acl > 0,
                         .acl = o->acl, .n_acl = o->n_acl};
 }
 
-static qa_status ingest_configured(struct call *c, const struct config_source *s, qa_error *err) {
+static const struct config_source *find_configured(const struct call *c, const char *source) {
+    const struct config *config = c->q->config;
+    for (size_t i = 0; i < config->n_sources; i++)
+        if (strcmp(config->sources[i].name, source) == 0)
+            return &config->sources[i];
+    return NULL;
+}
+
+/* One path. It belongs to a source, and when the configuration knows that source its settings hold; options go before them. */
+static qa_status ingest_path(struct call *c, const char *path, const char *source, qa_error *err) {
+    struct ingest_place place = {0};
     json_t *metadata = NULL;
-    qa_status status = s->metadata ? json_parse(s->metadata, strlen(s->metadata), &metadata, err) : QA_OK;
-    if (status == QA_OK && c->metadata && !metadata)
-        metadata = json_incref(c->metadata);
-    else if (status == QA_OK && c->metadata && json_object_update(metadata, c->metadata) != 0)
+    struct job job = job_of_options(c);
+    qa_status status = ingest_find_place(c->a, path, source, c->roots, c->n_roots, &place, err);
+    if (status != QA_OK)
+        return status;
+    const struct config_source *s = find_configured(c, place.source);
+    if (s && s->metadata)
+        status = json_parse(s->metadata, strlen(s->metadata), &metadata, err);
+    if (status == QA_OK && metadata && c->metadata && json_object_update(metadata, c->metadata) != 0)
         status = error_no_memory(err, "preparing to ingest");
-    if (status == QA_OK) {
-        struct job job = job_of_options(c);
-        job.path = s->path;
-        job.source = s->name;
-        job.metadata = metadata;
+    if (status == QA_OK && s) {
+        job.metadata = metadata ? metadata : c->metadata;
         job.url_rule = s->url;
         job.rules = s->rules;
         job.n_rules = s->n_rules;
@@ -189,19 +212,11 @@ static qa_status ingest_configured(struct call *c, const struct config_source *s
             job.exclude = s->exclude, job.n_exclude = s->n_exclude;
         if (!job.has_acl)
             job.has_acl = s->has_acl, job.acl = s->acl, job.n_acl = s->n_acl;
-        status = ingest_folder(c, &job, err);
     }
+    if (status == QA_OK)
+        status = ingest_folder(c, &job, &place, err);
     json_decref(metadata);
     return status;
-}
-
-/* A path that is a configured source's is ingested with that source's settings. */
-static const struct config_source *configured(const struct call *c, const char *path) {
-    char *absolute = file_absolute(c->a, path);
-    for (size_t i = 0; absolute && i < c->q->config->n_sources; i++)
-        if (strcmp(c->q->config->sources[i].path, absolute) == 0)
-            return &c->q->config->sources[i];
-    return NULL;
 }
 
 static qa_status read_metadata(struct call *c, qa_error *err) {
@@ -263,13 +278,13 @@ static qa_status run_all(struct call *c, qa_error *err) {
         status = load_roots(c, jobs, err);
     if (status != QA_OK)
         return status;
-    struct job job = job_of_options(c);
-    if (o->jsonl)
+    if (o->jsonl) {
+        struct job job = job_of_options(c);
         return ingest_lines(c, &job, err);
+    }
     for (size_t i = 0; i < jobs && status == QA_OK; i++) {
-        const struct config_source *s = o->n_paths ? (o->source ? NULL : configured(c, o->paths[i])) : &c->q->config->sources[i];
-        job.path = o->n_paths ? o->paths[i] : NULL;
-        status = s ? ingest_configured(c, s, err) : ingest_folder(c, &job, err);
+        const struct config_source *s = o->n_paths ? NULL : &c->q->config->sources[i];
+        status = s ? ingest_path(c, s->path, s->name, err) : ingest_path(c, o->paths[i], o->source, err);
     }
     return status;
 }
@@ -282,7 +297,7 @@ qa_status qa_ingest(qa *q, const qa_ingest_options *options, qa_ingest_report *r
     struct call c = {.q = q, .options = options, .a = &a, .report = report ? report : &ignored};
     *c.report = (qa_ingest_report){0};
     double started = clock_mono_ms();
-    qa_status status = run_all(&c, err);
+    qa_status status = core_finish(q, run_all(&c, err)); /* before the statistics: a cancelled run has some too */
     if (c.index.ops && c.index.ops->statistics(c.index.self, &statistics, NULL) == QA_OK) {
         c.report->total_documents = statistics.documents;
         c.report->total_chunks = statistics.chunks;
@@ -290,5 +305,5 @@ qa_status qa_ingest(qa *q, const qa_ingest_options *options, qa_ingest_report *r
     c.report->elapsed_ms = clock_mono_ms() - started;
     json_decref(c.metadata);
     arena_free(&a);
-    return core_finish(q, status);
+    return status;
 }

@@ -1,5 +1,5 @@
-/* Counting goes through the folder source, so that what is counted is what would be ingested. The text written is read back by the
- * configuration's own reader before it reaches the disk. */
+/* Counting goes through the folder source, so that what is counted is what would be ingested. The text written is read back
+ * by the configuration's own reader before it reaches the disk. */
 #include "core/init.h"
 #include "base/file.h"
 #include "core/config.h"
@@ -29,7 +29,8 @@ struct look {
 
 /* ---- Counting ---- */
 
-/* The one that `path` lies in. The listing is sorted, so that a folder's documents come in one stretch. NULL: too many, or no memory. */
+/* The one that `path` lies in. The listing is sorted, so that a folder's documents come in one stretch. NULL: too many, or
+ * no memory. */
 static struct top *find_top(struct look *l, const char *path) {
     size_t n = strcspn(path, "/");
     if (!path[n])
@@ -119,11 +120,14 @@ static bool look_at_mkdocs(struct look *l) {
     l->folder = "docs";
     if (yaml_parse(l->a, "mkdocs.yml", text, len, &root, NULL) != QA_OK)
         return true;
-    const struct yaml_node *folder = yaml_get(root, "docs_dir"), *site = yaml_get(root, "site_url"), *flat = yaml_get(root, "use_directory_urls");
+    const struct yaml_node *folder = yaml_get(root, "docs_dir"), *site = yaml_get(root, "site_url"),
+                           *flat = yaml_get(root, "use_directory_urls");
     if (folder && folder->kind == YAML_TEXT)
         l->folder = strcmp(folder->text, ".") == 0 ? NULL : folder->text;
     if (site && site->kind == YAML_TEXT)
-        propose_url(l, site->text, flat && flat->kind == YAML_TEXT && strcmp(flat->text, "false") == 0 ? "{path_without_extension}.html" : "{page}/");
+        propose_url(l, site->text, flat && flat->kind == YAML_TEXT && strcmp(flat->text, "false") == 0
+                                       ? "{path_without_extension}.html"
+                                       : "{page}/");
     return true;
 }
 
@@ -231,7 +235,8 @@ static void put_report(const struct look *l, bool dry, const char *file, const c
             continue;
         }
         shown++;
-        buf_printf(out, "  %7llu  %s%s\n", (unsigned long long)t->documents, t->name[0] ? t->name : "in the folder itself", t->name[0] ? "/" : "");
+        buf_printf(out, "  %7llu  %s%s\n", (unsigned long long)t->documents, t->name[0] ? t->name : "in the folder itself",
+                   t->name[0] ? "/" : "");
     }
     if (others || l->uncounted)
         buf_puts(out, "  and more in other folders\n");
@@ -239,7 +244,8 @@ static void put_report(const struct look *l, bool dry, const char *file, const c
         buf_printf(out, "The site is made with %s%s%s.\n", l->tool, l->url ? "; its pages are at " : "", l->url ? l->url : "");
     if (l->readme && l->folder)
         buf_printf(out, "%s beside the documentation is not in the source.\n", l->readme);
-    buf_printf(out, "%s %s with the source %s. Next: quaere ingest\n", dry ? "Would write" : "Wrote", file, l->folder ? l->folder : ".");
+    buf_printf(out, "%s %s with the source %s. Next: quaere ingest\n", dry ? "Would write" : "Wrote", file,
+               l->folder ? l->folder : ".");
     if (dry)
         buf_printf(out, "\n%s", text);
 }

@@ -40,9 +40,16 @@ void doc_builder_init(struct doc_builder *b, struct arena *a, const char *bytes,
 
 /* ---- Runs ---- */
 
+/* A literal's place is where the block's bytes have been read to. */
 static void add_run(struct doc_builder *b, uint64_t at, const char *literal, size_t n) {
     if (b->failed || !n)
         return;
+    if (!literal) {
+        b->read_to = at + n;
+        doc_touch(b, at, n);
+    } else if (at < b->read_to) {
+        at = b->read_to;
+    }
     if (b->n_runs && !literal) {
         struct doc_run *before = &b->runs[b->n_runs - 1];
         if (!before->literal && before->at + before->len == at && before->len + n <= MAX_RUN) {
@@ -196,6 +203,7 @@ void doc_copy(struct doc_builder *b, uint64_t at, size_t n) {
             add_valid(b, 0, UTF8_REPLACEMENT, 3);
         }
         at += good;
+        b->read_to = at;
         n -= good;
         valid -= good < valid ? good : valid;
     }
@@ -231,7 +239,7 @@ void doc_touch(struct doc_builder *b, uint64_t at, size_t n) {
     if (!b->open || !n)
         return;
     if (at < b->draft.first)
-        b->draft.first = at;
+        b->read_to = b->draft.first = at;
     if (at + n > b->draft.last)
         b->draft.last = at + n;
 }

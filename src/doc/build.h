@@ -35,6 +35,7 @@ struct doc_builder {
     struct doc_run *runs;
     size_t n_runs, cap_runs;
     size_t plain_len;
+    uint64_t read_to;    /* end of the bytes copied so far */
     char last;           /* last byte written, '\n' at the beginning: white space after it is dropped */
     const char *prefix;  /* written before the first visible byte */
     size_t separators;   /* " | " to write before the next visible byte */

@@ -171,7 +171,7 @@ static qa_status take_apart(struct chunker *c, struct group *g, size_t section, 
 qa_status doc_make_chunks(struct arena *a, const struct doc_tree *tree, const struct doc_chunk_options *options, struct doc_chunk **out,
                           size_t *n, qa_error *err) {
     struct chunker c = {.a = a, .tree = tree, .target = options->target ? options->target : 1000, .max_tokens = options->max_tokens,
-                        .count_tokens = options->count_tokens, .user = options->user};
+                        .count_tokens = options->count_tokens, .user = options->user, .waiting = UINT64_MAX};
     struct group g = {0};
     *out = NULL;
     *n = 0;

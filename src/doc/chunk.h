@@ -44,6 +44,7 @@ struct chunker {
     struct doc_chunk *chunks;
     size_t n_chunks, cap_chunks;
     uint64_t written; /* end of the chunk before */
+    uint64_t waiting; /* start of pieces after it that were nothing but white space; UINT64_MAX: none */
 };
 
 enum { CHUNK_LONG_HEADING = 200 }; /* bytes; a longer one is cut in the path and stands in the text too */

@@ -96,20 +96,19 @@ static void write_runs(struct textmap_writer *w, const char *bytes, const struct
     }
 }
 
+/* The run that holds the last byte of a piece, and how much of it the piece reaches into. */
+static size_t last_run(const struct doc_block *b, const struct chunk_piece *p, size_t *end) {
+    size_t run = p->run, left = p->len + (size_t)p->into;
+    for (; left > b->runs[run].len; run++)
+        left -= b->runs[run].len;
+    *end = left;
+    return run;
+}
+
 /* How many bytes of white space the piece ends with. */
 static size_t trailing_space(const struct chunker *c, const struct chunk_piece *p) {
     const struct doc_block *b = block_of(c, p);
-    size_t run = p->run, end = p->into, left = p->len;
-    while (left) {
-        size_t here = b->runs[run].len - end;
-        if (here >= left) {
-            end += left;
-            break;
-        }
-        left -= here;
-        run++;
-        end = 0;
-    }
+    size_t end, run = last_run(b, p, &end);
     size_t n = 0;
     while (n < p->len) {
         if (!end) {
@@ -140,15 +139,17 @@ static void write_text(struct chunker *c, struct textmap_writer *w, const struct
     const char *bytes = c->tree->bytes;
     const struct doc_block *before = NULL;
     if (with_header && chunk_header_chars(c, from)) {
-        bool skip = false;
+        bool keep = false;
         before = block_of(c, from)->table;
         textmap_mark(w, UNIT_TABLE_HEAD);
-        write_runs(w, bytes, before->runs, 0, before->plain_len, &skip, 0);
+        write_runs(w, bytes, before->runs, 0, before->plain_len, &keep, 0);
     }
+    bool skip = !from->first; /* line breaks between it and the chunk before */
+    while (to > from + 1 && trailing_space(c, to - 1) == to[-1].len)
+        to--;
     for (const struct chunk_piece *p = from; p < to; p++) {
         const struct doc_block *b = block_of(c, p);
-        bool starts = p == from && !p->first, goes_on = p > from && p[-1].block == p->block;
-        bool skip = starts;
+        bool goes_on = p > from && p[-1].block == p->block;
         if (!goes_on) {
             if (before)
                 textmap_literal(w, separator(before, b), strlen(separator(before, b)));
@@ -161,33 +162,19 @@ static void write_text(struct chunker *c, struct textmap_writer *w, const struct
 
 /* ---- Span ---- */
 
-/* Where the text of a piece stands in the document: its first byte that is copied; `otherwise` when it has none. */
-static uint64_t raw_start(const struct chunker *c, const struct chunk_piece *p, uint64_t otherwise) {
+/* Where the text of a piece begins in the document. */
+static uint64_t raw_start(const struct chunker *c, const struct chunk_piece *p) {
     const struct doc_block *b = block_of(c, p);
-    if (p->first)
-        return b->start;
-    size_t into = p->into, left = p->len;
-    for (const struct doc_run *r = b->runs + p->run; left; r++, into = 0) {
-        size_t n = r->len - into < left ? r->len - into : left;
-        if (!r->literal)
-            return r->at + into;
-        left -= n;
-    }
-    return otherwise;
+    const struct doc_run *r = &b->runs[p->run];
+    return p->first ? b->start : r->at + (r->literal ? 0 : p->into);
 }
 
-/* The end of the last byte that is copied. */
-static uint64_t raw_end(const struct chunker *c, const struct chunk_piece *p, uint64_t otherwise) {
+/* And where it ends. A literal counts by its place only. */
+static uint64_t raw_end(const struct chunker *c, const struct chunk_piece *p) {
     const struct doc_block *b = block_of(c, p);
-    size_t into = p->into, left = p->len;
-    uint64_t end = otherwise;
-    for (const struct doc_run *r = b->runs + p->run; left; r++, into = 0) {
-        size_t n = r->len - into < left ? r->len - into : left;
-        if (!r->literal)
-            end = r->at + into + n;
-        left -= n;
-    }
-    return p->last && b->end > end ? b->end : end;
+    size_t end;
+    const struct doc_run *r = &b->runs[last_run(b, p, &end)];
+    return p->last ? b->end : r->at + (r->literal ? 0 : end);
 }
 
 /* ---- Chunks ---- */
@@ -221,7 +208,7 @@ static qa_status write_one(struct chunker *c, const struct chunk_piece *from, co
         most += block_of(c, text)->table->plain_len;
 
     struct textmap_writer w;
-    uint64_t start = raw_start(c, from, c->written);
+    uint64_t start = c->waiting < raw_start(c, from) ? c->waiting : raw_start(c, from);
     out->start = start > c->written ? start : c->written;
     textmap_begin(&w, out->start, most);
     write_text(c, &w, text, to, with_header);
@@ -234,7 +221,7 @@ static qa_status write_one(struct chunker *c, const struct chunk_piece *from, co
         out->plain_len = w.plain.len;
         out->map = (const uint8_t *)arena_copy(c->a, w.ops.data, w.ops.len);
         out->map_len = w.ops.len;
-        out->end = raw_end(c, to - 1, out->start);
+        out->end = raw_end(c, to - 1);
         if (out->end < out->start)
             out->end = out->start;
         if (!out->plain || !out->map)
@@ -243,7 +230,10 @@ static qa_status write_one(struct chunker *c, const struct chunk_piece *from, co
             status = set_path(c, common_section(c, text, to), out, err);
         if (status == QA_OK && out->plain_len) {
             c->written = out->end;
+            c->waiting = UINT64_MAX;
             c->n_chunks++;
+        } else if (out->start < c->waiting) {
+            c->waiting = out->start;
         }
     }
     textmap_free(&w);

@@ -136,9 +136,9 @@ static void put_title(struct dialect_scan *s, const struct line *l, const char *
 /* ---- Fences ---- */
 
 /* The fence that opens or closes in this line, behind marks of quotes and items; its length, 0 when there is none. */
-static size_t find_fence(const char *bytes, const struct line *l, char *c, bool *quoted, bool *closes) {
+static size_t find_fence(const char *bytes, const struct line *l, char *c, bool *quoted, bool *item, bool *closes) {
     size_t at = l->first;
-    *quoted = false;
+    *quoted = *item = false;
     for (;;) {
         at = skip_spaces(bytes, at, l->end);
         if (at < l->end && bytes[at] == '>') {
@@ -154,6 +154,7 @@ static size_t find_fence(const char *bytes, const struct line *l, char *c, bool 
         if ((!number && !bullet) || mark + 1 >= l->end || (bytes[mark + 1] != ' ' && bytes[mark + 1] != '\t'))
             break;
         at = mark + 1;
+        *item = true;
     }
     if (at >= l->end || (bytes[at] != '`' && bytes[at] != '~'))
         return 0;
@@ -166,10 +167,11 @@ static size_t find_fence(const char *bytes, const struct line *l, char *c, bool 
 }
 
 /* True when the line belongs to fenced code, fences included. */
-static bool follow_fence(struct dialect_scan *s, const struct line *l) {
+static bool follow_fence(struct dialect_scan *s, const struct line *l, bool block_start) {
     char c = '\0';
-    bool quoted = false, closes = false;
-    size_t n = find_fence(s->bytes, l, &c, &quoted, &closes);
+    bool quoted = false, item = false, closes = false;
+    size_t n = find_fence(s->bytes, l, &c, &quoted, &item, &closes);
+    size_t box = s->n_boxes ? s->boxes[s->n_boxes - 1].column + (s->boxes[s->n_boxes - 1].indented ? 4 : 0) : 0;
     if (s->fence && s->fence_quoted && !quoted && !n && (l->first == l->end || s->bytes[l->first] != '>'))
         s->fence = '\0'; /* the quote ended and took the code with it */
     if (s->fence) {
@@ -177,7 +179,11 @@ static bool follow_fence(struct dialect_scan *s, const struct line *l) {
             s->fence = '\0';
         return true;
     }
-    if (!n)
+    if (item)
+        s->in_list = true;
+    else if (block_start && l->columns <= box)
+        s->in_list = false;
+    if (!n || (l->columns >= box + 4 && !s->in_list && !s->mdx))
         return false;
     s->fence = c;
     s->fence_len = n;
@@ -369,7 +375,7 @@ static size_t scan_line(struct dialect_scan *s, size_t at) {
         return l.next;
     }
     leave_boxes(s, &l);
-    if (follow_fence(s, &l)) {
+    if (follow_fence(s, &l, block_start)) {
         copy_line(s, &l);
         return l.next;
     }

@@ -30,6 +30,7 @@ struct dialect_scan {
     char fence;             /* in a fenced code block: its character */
     size_t fence_len;
     bool fence_quoted;
+    bool in_list;           /* lines indented by four and more belong to an item: they are no code */
     bool block_start;       /* an import may stand here: nothing but blank lines and imports before */
     size_t tag_budget;      /* bytes that may still be read in vain for the end of a tag */
     bool no_comment_end;

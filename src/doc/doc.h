@@ -12,7 +12,7 @@
 /* A run of a block's visible text: a stretch of the document's bytes, or literal bytes that stand for something there (a decoded
  * entity, a line break, U+FFFD for bytes that are not UTF-8, a cell separator). */
 struct doc_run {
-    uint64_t at;         /* copied runs: offset in the document */
+    uint64_t at;         /* offset in the document; of a literal: about where it stands */
     uint32_t len;        /* bytes */
     const char *literal; /* NULL: copied */
 };

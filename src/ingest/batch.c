@@ -2,7 +2,8 @@
 #include "base/clock.h"
 #include <stdlib.h>
 
-/* One fsync costs milliseconds: enough documents share it that it does not count, and few enough that a kill loses half a second. */
+/* One fsync costs milliseconds: enough documents share it that it does not count, and few enough that a kill loses half a
+ * second. */
 enum { MAX_DOCUMENTS = 512, MAX_BYTES = 8 << 20, MAX_EVENT_MEMORY = 64 << 20 };
 static const double MAX_AGE_MS = 500, PROGRESS_EVERY_MS = 250;
 
@@ -44,7 +45,8 @@ static void emit(const struct batch *b, const struct batch_event *e) {
     b->run->on_event(&event, b->run->user);
 }
 
-qa_status batch_tell(struct batch *b, qa_ingest_event_kind kind, const char *source, const char *path, const char *message, qa_error *err) {
+qa_status batch_tell(struct batch *b, qa_ingest_event_kind kind, const char *source, const char *path, const char *message,
+                     qa_error *err) {
     if (!b->run->on_event)
         return QA_OK;
     if (b->n == b->cap) {

@@ -22,7 +22,8 @@ static qa_status clear_failure(const struct run_state *s, const char *source, co
     return index->ops->note_failure(index->self, source, path, NULL, err);
 }
 
-/* A document that was read says that the folders above it could be listed: what an earlier run noted of them is over. Looked up once a folder. */
+/* A document that was read says that the folders above it could be listed: what an earlier run noted of them is over. Looked
+ * up once a folder. */
 static qa_status clear_folders(struct run_state *s, struct slot *slot, qa_error *err) {
     const struct index_port *index = &s->run->index;
     const char *path = slot->item.path, *slash = strrchr(path, '/');
@@ -72,7 +73,8 @@ static qa_status failed(struct run_state *s, struct slot *slot, qa_error *err) {
         return status;
     s->had_failures = true;
     s->batch.counts.failed++;
-    return batch_tell(&s->batch, QA_INGEST_FAILED, name, slot->item.path ? slot->item.path : slot->item.title, slot->error.message, err);
+    return batch_tell(&s->batch, QA_INGEST_FAILED, name, slot->item.path ? slot->item.path : slot->item.title,
+                      slot->error.message, err);
 }
 
 static qa_status deleted(struct run_state *s, struct slot *slot, qa_error *err) {
@@ -163,10 +165,8 @@ static qa_status settle(struct run_state *s, struct slot *slot, qa_error *err) {
     case OUT_FAILED:
         return failed(s, slot, err);
     case OUT_VANISHED:
-        s->batch.counts.seen -= slot->counted;
         return QA_OK;
     case OUT_SKIPPED:
-        s->batch.counts.seen -= slot->counted;
         s->batch.counts.skipped++;
         return QA_OK;
     case OUT_UNCHANGED:
@@ -198,6 +198,7 @@ qa_status run_done(void *state, void *arg, qa_error *err) {
         slot->source->state[slot->from] = KNOWN_UNSEEN; /* it did not move here after all */
     if (status == QA_OK && slot->outcome != OUT_ALIKE) {
         s->batch.done++;
+        s->batch.counts.seen += slot->counts && slot->outcome != OUT_VANISHED && slot->outcome != OUT_SKIPPED;
         s->batch.done_bytes += slot->bytes;
         s->batch.counts.bytes += slot->bytes;
         status = batch_step(&s->batch, slot->outcome == OUT_RECORD ? slot->bytes : 0, err);

@@ -1,5 +1,6 @@
-/* Segments are matched one by one with fnmatch(3), which knows classes and escapes and never sees a slash; only the double star is ours. Both
- * loops keep a single place to go back to, so that no pattern takes more than the product of the two lengths. */
+/* Segments are matched one by one with fnmatch(3), which knows classes and escapes and never sees a slash; only the double
+ * star is ours. Both loops keep a single place to go back to, so that no pattern takes more than the product of the two
+ * lengths. */
 #include "ingest/glob.h"
 #include "ingest/ingest.h"
 #include <fnmatch.h>

@@ -1,5 +1,5 @@
-/* Patterns over paths, as in a .gitignore: the ignore files, --include and --exclude, and the path rules of access all speak this one
- * language.
+/* Patterns over paths, as in a .gitignore: the ignore files, --include and --exclude, and the path rules of access all speak
+ * this one language.
  *
  *     name        at any depth, a file or a folder          *.md        * and ? and [a-z] never match a slash
  *     name/       a folder                                  \# \!       the character itself

@@ -1,4 +1,5 @@
-/* A set of 128-bit hashes: paths already seen, folders already read through a link. Open addressing, doubled at three quarters. */
+/* A set of 128-bit hashes: paths already seen, folders already read through a link. Open addressing, doubled at three
+ * quarters. */
 #ifndef INGEST_HASH_SET_H
 #define INGEST_HASH_SET_H
 

@@ -8,7 +8,8 @@
 enum { MAX_IGNORE_FILE = 1 << 20 };
 
 /* Adds the patterns of one file, if it is there. */
-static qa_status read_patterns(struct arena *a, const char *folder, const char *name, struct glob ***globs, size_t *n, qa_error *err) {
+static qa_status read_patterns(struct arena *a, const char *folder, const char *name, struct glob ***globs, size_t *n,
+                               qa_error *err) {
     char *data = NULL;
     size_t len = 0, lines = 1;
     char *path = file_join(a, folder, name);
@@ -64,7 +65,8 @@ qa_status ignore_read(struct arena *a, const char *folder, const struct ignore_l
 }
 
 /* 1: leaves it out, -1: takes it back, 0: says nothing. */
-static int verdict(struct glob *const *globs, size_t n_globs, const struct ignore_level *level, const struct glob_path *path, bool folder) {
+static int verdict(struct glob *const *globs, size_t n_globs, const struct ignore_level *level, const struct glob_path *path,
+                   bool folder) {
     for (size_t i = n_globs; i-- > 0;)
         if (glob_matches(globs[i], path->segments + level->depth, path->n - level->depth, folder))
             return globs[i]->negated ? -1 : 1;

@@ -13,10 +13,11 @@
 
 /* ---- Where documents come from ---- */
 
-/* A folder as a source, or one file of it. Ignore files of git (.gitignore in every folder, also in those above up to the top of the work
- * tree; .git/info/exclude) and .quaereignore are obeyed, hidden files and folders are left out. Symbolic links are followed, except
- * those that lead out of the root or back into a folder being read, and a folder is read through links once at most: else a
- * notice. Sorted by path bytes. Files that no reader takes are counted as skipped. The whole listing is made on opening. */
+/* A folder as a source, or one file of it. Ignore files of git (.gitignore in every folder, also in those above up to the
+ * top of the work tree; .git/info/exclude) and .quaereignore are obeyed, hidden files and folders are left out. Symbolic
+ * links are followed, except those that lead out of the root or back into a folder being read, and a folder is read through
+ * links once at most: else a notice. Sorted by path bytes. Files that no reader takes are counted as skipped. The whole
+ * listing is made on opening. */
 struct ingest_folder_options {
     const char *root;
     const char *only;             /* just this file of it, whatever the ignore files say; NULL: all */
@@ -35,9 +36,9 @@ uint64_t ingest_folder_total(const struct ingest_folder *f); /* documents found;
 uint64_t ingest_folder_total_bytes(const struct ingest_folder *f);
 void ingest_close_folder(struct ingest_folder *f);
 
-/* JSON lines, one document each: {"source", "path", "title"?, "url"?, "acl"?, "metadata"?, "content" or "file", "deleted"?}; path "-" is
- * standard input. Relative `file` members are relative to the JSONL file's folder. A line that cannot be used is a failure named by its
- * number, the others go on. Content whose path has no readable extension is read as Markdown. */
+/* JSON lines, one document each: {"source", "path", "title"?, "url"?, "acl"?, "metadata"?, "content" or "file", "deleted"?};
+ * path "-" is standard input. Relative `file` members are relative to the JSONL file's folder. A line that cannot be used is
+ * a failure named by its number, the others go on. Content whose path has no readable extension is read as Markdown. */
 struct ingest_jsonl;
 qa_status ingest_open_jsonl(const char *path, struct ingest_jsonl **out, qa_error *err);
 struct documents_port ingest_jsonl_port(struct ingest_jsonl *j);
@@ -57,9 +58,9 @@ struct ingest_place {
     bool missing;           /* a root that the index knows, but that is not there now */
     const char *moved_from; /* the root that this source had, which is gone; NULL: none */
 };
-/* Finds source and root of a path of the command line or the configuration, given what the index knows. A file belongs to the known root
- * that it lies in, else to its own folder. `source` NULL: named after the folder. QA_NOT_FOUND when there is no such path;
- * QA_BAD_USAGE when one root lies inside another, one root has two names, or one name two roots. */
+/* Finds source and root of a path of the command line or the configuration, given what the index knows. A file belongs to
+ * the known root that it lies in, else to its own folder. `source` NULL: named after the folder. QA_NOT_FOUND when there is
+ * no such path; QA_BAD_USAGE when one root lies inside another, one root has two names, or one name two roots. */
 qa_status ingest_find_place(struct arena *a, const char *path, const char *source, const struct ingest_root *known, size_t n_known,
                             struct ingest_place *out, qa_error *err);
 
@@ -84,15 +85,15 @@ struct ingest_run {
     const char *root;             /* what the source is made from; NULL: a stream */
     const char *collection;
     const json_t *metadata;       /* an object for every document; NULL: none. Front matter wins over it, a line's own over both */
-    /* Who may see: "public" alone is everyone, "nobody" alone or no word is nobody, else groups, "signed-in" among them. A line's own
-     * list wins over front matter, that over the first rule that matches, that over the default. */
+    /* Who may see: "public" alone is everyone, "nobody" alone or no word is nobody, else groups, "signed-in" among them. A
+     * line's own list wins over front matter, that over the first rule that matches, that over the default. */
     bool has_acl;                 /* the source states its default */
     const char *const *acl;
     size_t n_acl;
     const struct ingest_rule *rules;
     size_t n_rules;
-    /* "https://docs.example.com/{page}": {path}, {path_without_extension}, {name}, {page} (without extension, and index or README stand
-     * for their folder). NULL: none. */
+    /* "https://docs.example.com/{page}": {path}, {path_without_extension}, {name}, {page} (without extension, and index or
+     * README stand for their folder). NULL: none. */
     const char *url_rule;
     qa_prune prune;
     bool dry_run;
@@ -105,8 +106,8 @@ struct ingest_run {
     void *user;
     const atomic_int *cancel;
 };
-/* Adds to *report (several sources, one report), also on failure: what it counts is committed. Moves and pruning happen only when the
- * listing is complete and was read to its end. */
+/* Adds to *report (several sources, one report), also on failure: what it counts is committed. Moves and pruning happen only
+ * when the listing is complete and was read to its end. */
 qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, qa_error *err);
 
 #endif

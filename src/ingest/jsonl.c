@@ -1,5 +1,5 @@
-/* The documents port of JSON lines. One thread reads and parses lines; an item's handle is the parsed line, which holds the content until
- * release, so that what is read is never copied.
+/* The documents port of JSON lines. One thread reads and parses lines; an item's handle is the parsed line, which holds the
+ * content until release, so that what is read is never copied.
  *
  * A line that cannot be used comes out as a failure: with its path when it has a sound one, else without (ingest.h). */
 #include "base/file.h"
@@ -168,7 +168,8 @@ static qa_status get_members(const json_t *object, struct arena *a, struct line 
     qa_status status;
     const json_t *content = json_object_get(object, "content"), *deleted = json_object_get(object, "deleted");
     json_t *metadata = json_object_get(object, "metadata");
-    if ((status = check_members(object, err)) != QA_OK || (status = get_text(object, "title", MAX_TITLE, &out->title, err)) != QA_OK ||
+    if ((status = check_members(object, err)) != QA_OK ||
+        (status = get_text(object, "title", MAX_TITLE, &out->title, err)) != QA_OK ||
         (status = get_text(object, "url", MAX_PATH, &out->url, err)) != QA_OK || (status = get_acl(object, a, out, err)) != QA_OK ||
         (status = get_text(object, "file", MAX_PATH, &line->file, err)) != QA_OK)
         return status;
@@ -272,7 +273,8 @@ static qa_status read_document(void *self, const struct document_item *item, str
         return status == QA_NOT_FOUND ? error_set(err, QA_IO, "%s: no such file", path) : status; /* it was promised */
     }
     if (line->content_len > max)
-        return error_set(err, QA_TOO_LARGE, "\"content\" has %zu MiB, and the limit for one document is %zu MiB", line->content_len >> 20, max >> 20);
+        return error_set(err, QA_TOO_LARGE, "\"content\" has %zu MiB, and the limit for one document is %zu MiB",
+                         line->content_len >> 20, max >> 20);
     *bytes = (char *)(uintptr_t)line->content;
     *len = line->content_len;
     return QA_OK;

@@ -1,5 +1,5 @@
-/* What the index knew of a source when the run began, and what of it the listing has shown so far. Made on the calling thread; `rows` and
- * `by_hash` are then read by all threads, `listed` belongs to the calling thread. */
+/* What the index knew of a source when the run began, and what of it the listing has shown so far. Made on the calling
+ * thread; `rows` and `by_hash` are then read by all threads, `listed` belongs to the calling thread. */
 #ifndef INGEST_KNOWN_H
 #define INGEST_KNOWN_H
 

@@ -57,7 +57,8 @@ static const char *below(const char *path, const char *root) {
 
 static bool is_stream(const struct ingest_root *r) { return same(r->root, INGEST_STREAM); }
 
-/* The folder of a path resolved, its last part as it stands: what is asked for may be a link to a file, or may not be there. */
+/* The folder of a path resolved, its last part as it stands: what is asked for may be a link to a file, or may not be
+ * there. */
 static qa_status resolve_parent(struct arena *a, const char *path, char **out, qa_error *err) {
     char resolved[PATH_MAX];
     char *absolute = file_absolute(a, path);
@@ -92,7 +93,8 @@ static qa_status place_file(struct arena *a, const char *file, const char *sourc
 }
 
 /* out->root is set: does it go together with what is known? Sets out->source. */
-static qa_status check_root(struct arena *a, const char *source, const struct ingest_root *known, size_t n, struct ingest_place *out,
+static qa_status check_root(struct arena *a, const char *source, const struct ingest_root *known, size_t n,
+                            struct ingest_place *out,
                             qa_error *err) {
     struct stat st;
     for (size_t i = 0; i < n; i++) {
@@ -125,7 +127,8 @@ static qa_status check_root(struct arena *a, const char *source, const struct in
             return error_set(err, QA_BAD_USAGE, "the source \"%s\" was made from JSON lines and cannot also be the folder %s: give another name "
                              "with --source", out->source, out->root);
         if (stat(known[i].root, &st) == 0 || errno != ENOENT)
-            return error_set(err, QA_BAD_USAGE, "the source \"%s\" is the folder %s; %s needs another name, with --source", out->source, known[i].root,
+            return error_set(err, QA_BAD_USAGE, "the source \"%s\" is the folder %s; %s needs another name, with --source",
+                             out->source, known[i].root,
                              out->root);
         out->moved_from = arena_string(a, known[i].root);
         if (!out->moved_from)

@@ -42,7 +42,8 @@ qa_status record_prepare(const struct ingest_run *run, struct record_rules *out,
         return arena_error(&out->arena, err, "access rules");
     for (size_t i = 0; i < run->n_rules; i++) {
         const struct ingest_rule *rule = &run->rules[i];
-        if ((status = ingest_check_glob(rule->glob, err)) != QA_OK || (status = ingest_check_acl(rule->acl, rule->n_acl, err)) != QA_OK ||
+        if ((status = ingest_check_glob(rule->glob, err)) != QA_OK ||
+            (status = ingest_check_acl(rule->acl, rule->n_acl, err)) != QA_OK ||
             (status = glob_compile(&out->arena, rule->glob, strlen(rule->glob), &out->globs[i], err)) != QA_OK)
             return status;
     }
@@ -69,7 +70,8 @@ void record_release(struct record_rules *rules) {
     *rules = (struct record_rules){0};
 }
 
-const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules, const struct glob_path *path,
+const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules,
+                                        const struct glob_path *path,
                                         struct ingest_rule *scratch) {
     for (size_t i = 0; i < run->n_rules; i++)
         if (glob_covers(rules->globs[i], path))
@@ -130,7 +132,8 @@ qa_status record_settings(const struct record_rules *rules, const struct documen
 
 static bool is_word(const char *s, size_t n, const char *word) { return n == strlen(word) && strncasecmp(s, word, n) == 0; }
 
-/* "guide/spot-training_jobs.md" -> "Spot training jobs"; the folder's name when the file's says nothing ("guide/index.md" -> "Guide"). */
+/* "guide/spot-training_jobs.md" -> "Spot training jobs"; the folder's name when the file's says nothing ("guide/index.md" ->
+ * "Guide"). */
 static char *title_from_path(struct arena *a, const char *path) {
     const char *base = file_basename(path), *dot = strrchr(base, '.');
     size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
@@ -158,7 +161,8 @@ static char *title_from_path(struct arena *a, const char *path) {
     return title;
 }
 
-static qa_status fill_access(const struct document_item *item, const struct ingest_rule *access, const struct doc_tree *tree, struct arena *a,
+static qa_status fill_access(const struct document_item *item, const struct ingest_rule *access, const struct doc_tree *tree,
+                             struct arena *a,
                              struct index_document_record *out, qa_error *err) {
     const char *const *words = NULL;
     size_t n = 0, kept = 0;
@@ -196,7 +200,8 @@ static qa_status fill_access(const struct document_item *item, const struct inge
 }
 
 /* The run's members, under those of the front matter, under the line's own. */
-static qa_status fill_metadata(const struct ingest_run *run, const struct document_item *item, const struct doc_tree *tree, struct arena *a,
+static qa_status fill_metadata(const struct ingest_run *run, const struct document_item *item, const struct doc_tree *tree,
+                               struct arena *a,
                                struct index_document_record *out, qa_error *err) {
     qa_status status = QA_OK;
     json_t *all = run->metadata ? json_deep_copy(run->metadata) : json_object();
@@ -213,7 +218,9 @@ static qa_status fill_metadata(const struct ingest_run *run, const struct docume
 
 qa_status record_fill(const struct ingest_run *run, const struct document_item *item, const struct ingest_rule *access,
                       const struct doc_tree *tree, struct arena *a, struct index_document_record *out, qa_error *err) {
-    out->title = item->title && item->title[0] ? item->title : tree->title && tree->title[0] ? tree->title : title_from_path(a, item->path);
+    out->title = item->title && item->title[0]   ? item->title
+                 : tree->title && tree->title[0] ? tree->title
+                                                 : title_from_path(a, item->path);
     out->url = item->url ? item->url : tree->url ? tree->url : run->url_rule ? url_make(a, run->url_rule, item->path) : NULL;
     if (!out->title || (!out->url && run->url_rule))
         return arena_error(a, err, "reading a document");

@@ -1,12 +1,13 @@
-/* What is stored of a document besides its bytes and chunks: title, URL, metadata, access; and the hash that tells whether any of it has to be
- * made anew. */
+/* What is stored of a document besides its bytes and chunks: title, URL, metadata, access; and the hash that tells whether
+ * any of it has to be made anew. */
 #ifndef INGEST_RECORD_H
 #define INGEST_RECORD_H
 
 #include "ingest/glob.h"
 #include "ingest/ingest.h"
 
-/* Raised when readers, chunker or what is made here change what is stored for the same bytes: then every document is read again. */
+/* Raised when readers, chunker or what is made here change what is stored for the same bytes: then every document is read
+ * again. */
 #define RECORD_VERSION "1"
 
 /* A run's rules, made ready once and read by all threads. */
@@ -20,7 +21,8 @@ qa_status record_prepare(const struct ingest_run *run, struct record_rules *out,
 void record_release(struct record_rules *rules);
 
 /* The words that the source says about access to this path: NULL when it says nothing. */
-const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules, const struct glob_path *path,
+const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules,
+                                        const struct glob_path *path,
                                         struct ingest_rule *scratch);
 
 /* Hash of all but the bytes and the path, so that a moved document keeps it. */

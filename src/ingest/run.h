@@ -1,7 +1,7 @@
 /* One run of ingest_source: what its parts share.
  *
- * The calling thread lists, writes and tells; other threads turn a slot's item into a record. Between next and done a slot belongs to
- * one of them alone; the run, the rules and what is known are only read meanwhile. */
+ * The calling thread lists, writes and tells; other threads turn a slot's item into a record. Between next and done a slot
+ * belongs to one of them alone; the run, the rules and what is known are only read meanwhile. */
 #ifndef INGEST_RUN_H
 #define INGEST_RUN_H
 
@@ -28,7 +28,7 @@ struct slot {
     size_t row;                   /* what is known of the path, or KNOWN_NONE */
     size_t from;                  /* the row it may have moved from */
     bool again;                   /* this run has shown the path before */
-    bool counted;                 /* as seen */
+    bool counts;                  /* as seen, once it is done */
     enum outcome outcome;
     struct index_document_record record;
     struct hash128 hash;

@@ -1,4 +1,5 @@
-/* A run: the listing through the pipeline, then what the listing alone could not tell - renamed documents, and those that are gone. */
+/* A run: the listing through the pipeline, then what the listing alone could not tell - renamed documents, and those that
+ * are gone. */
 #include "base/clock.h"
 #include "base/pipeline.h"
 #include "ingest/run.h"
@@ -41,11 +42,13 @@ static qa_status check_made_from(struct run_state *s, struct known_source *k, qa
     bool stream = strcmp(stored, INGEST_STREAM) == 0;
     if (!stream && s->run->root && stat(stored, &st) != 0 && errno == ENOENT) {
         k->moved = true;
-        char *message = arena_printf(&k->arena, "was made from the folder %s, which is gone; from now on it is %s", stored, s->run->root);
+        char *message = arena_printf(&k->arena, "was made from the folder %s, which is gone; from now on it is %s", stored,
+                                     s->run->root);
         return message ? batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, NULL, message, err) : arena_error(&k->arena, err, "checking a source");
     }
     return error_set(err, QA_BAD_USAGE, "the source \"%s\" was made from %s%s; %s%s needs another name, with --source", k->name,
-                     stream ? "JSON lines" : "the folder ", stream ? "" : stored, s->run->root ? "the folder " : "a stream of JSON lines",
+                     stream ? "JSON lines" : "the folder ", stream ? "" : stored,
+                     s->run->root ? "the folder " : "a stream of JSON lines",
                      s->run->root ? s->run->root : "");
 }
 
@@ -119,8 +122,7 @@ static qa_status place_item(struct run_state *s, struct slot *slot, qa_error *er
             return status;
     }
     s->listed++;
-    slot->counted = !item->deleted && !slot->again;
-    s->batch.counts.seen += slot->counted;
+    slot->counts = !item->deleted && !slot->again;
     return QA_OK;
 }
 
@@ -143,7 +145,7 @@ static qa_status next(void *state, void *arg, bool *more, qa_error *err) {
             return QA_OK;
         struct alike *a = &s->alike[s->alike_at++];
         slot->item = a->item;
-        slot->live = slot->counted = true;
+        slot->live = slot->counts = true;
         slot->source = s->sources[0];
         slot->from = known_take_moved(slot->source, a->hash);
         return QA_OK;
@@ -254,7 +256,8 @@ static qa_status tell_own_access(struct run_state *s, qa_error *err) {
     if (!s->own_access || s->run->has_acl)
         return QA_OK;
     snprintf(message, sizeof message, "%llu document%s an access rule of %s own, but the source does not say who may see the others: now everyone. "
-             "State it with --acl, or as access: default: in quaere.yaml", (unsigned long long)s->own_access, s->own_access == 1 ? " has" : "s have",
+             "State it with --acl, or as access: default: in quaere.yaml", (unsigned long long)s->own_access,
+             s->own_access == 1 ? " has" : "s have",
              s->own_access == 1 ? "its" : "their");
     return batch_tell(&s->batch, QA_INGEST_NOTICE, s->n_sources ? s->sources[0]->name : s->run->source, NULL, message, err);
 }

@@ -1,5 +1,5 @@
-/* An explicit stack of folders, each read whole, closed and sorted before anything in it is looked at: no descriptor stays open, whatever the
- * depth, and what changes in a folder meanwhile shows as a name that is not there.
+/* An explicit stack of folders, each read whole, closed and sorted before anything in it is looked at: no descriptor stays
+ * open, whatever the depth, and what changes in a folder meanwhile shows as a name that is not there.
  *
  * Names of folders sort as if they ended in '/', which makes the order of the walk the order of the full paths.
  *

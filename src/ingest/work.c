@@ -12,7 +12,8 @@ static qa_status take_chunks(struct slot *slot, const struct doc_chunk *chunks, 
     for (size_t i = 0; i < n; i++)
         out[i] = (struct index_chunk_record){.start = chunks[i].start, .end = chunks[i].end, .plain = chunks[i].plain,
                                              .plain_len = chunks[i].plain_len, .map = chunks[i].map, .map_len = chunks[i].map_len,
-                                             .heading = chunks[i].heading, .n_heading = chunks[i].n_heading, .lossy = chunks[i].lossy,
+                                             .heading = chunks[i].heading, .n_heading = chunks[i].n_heading,
+                                             .lossy = chunks[i].lossy,
                                              .tokens = chunks[i].tokens};
     slot->record.chunks = out;
     slot->record.n_chunks = n;
@@ -20,7 +21,8 @@ static qa_status take_chunks(struct slot *slot, const struct doc_chunk *chunks, 
 }
 
 /* Parses what was read into slot->record. */
-static qa_status make_record(const struct run_state *s, struct slot *slot, const struct ingest_rule *access, const char *bytes, qa_error *err) {
+static qa_status make_record(const struct run_state *s, struct slot *slot, const struct ingest_rule *access,
+                             const char *bytes, qa_error *err) {
     struct doc_tree tree = {0};
     struct doc_chunk *chunks = NULL;
     size_t n = 0;
@@ -40,7 +42,8 @@ static qa_status make_record(const struct run_state *s, struct slot *slot, const
     return status;
 }
 
-static qa_status find_access(const struct run_state *s, const struct slot *slot, struct ingest_rule *scratch, const struct ingest_rule **out,
+static qa_status find_access(const struct run_state *s, const struct slot *slot, struct ingest_rule *scratch,
+                             const struct ingest_rule **out,
                              qa_error *err) {
     struct glob_path path = {0};
     qa_status status = s->run->n_rules ? glob_cut(&path, slot->item.path, err) : QA_OK;
@@ -60,7 +63,8 @@ static qa_status work(const struct run_state *s, struct slot *slot, qa_error *er
     if (status != QA_OK || !slot->source)
         return status;
     slot->hash = hash_bytes(bytes, slot->bytes);
-    slot->record = (struct index_document_record){.source = slot->source->name, .path = item->path, .collection = s->run->collection,
+    slot->record = (struct index_document_record){.source = slot->source->name, .path = item->path,
+                                                  .collection = s->run->collection,
                                                   .hash = slot->hash, .bytes = bytes, .len = slot->bytes};
     if ((status = find_access(s, slot, &scratch, &access, err)) != QA_OK ||
         (status = record_settings(&s->rules, item, access, &slot->arena, &slot->record.settings, err)) != QA_OK)

@@ -25,8 +25,7 @@ qa_status search_run(const struct index_port *index, struct words *words, struct
                                    &out->total_chunks, err);
     if (status != QA_OK)
         return status;
-    if (n)
-        out->gap = n < GAP_RANK ? 1 : (found[0].score - found[GAP_RANK - 1].score) / found[0].score;
+    out->gap = n < GAP_RANK ? SEARCH_USUAL_GAP : (found[0].score - found[GAP_RANK - 1].score) / found[0].score;
     if (n > request->k)
         n = request->k;
     uint64_t *chunks = arena_array(a, n, sizeof *chunks);

@@ -101,7 +101,9 @@ qa_status search_candidates(const struct index_port *index, const struct index_s
     for (size_t i = 0; i < terms->n; i++)
         asked[i] = (struct index_term){.norm = terms->items[i].norm, .len = terms->items[i].len, .weight = terms->items[i].weight};
     qa_status status = index->ops->text_candidates(index->self, asked, terms->n, scope, k, a, out, n, total, err);
-    for (size_t i = 0; status == QA_OK && i < terms->n; i++)
+    for (size_t i = 0; status == QA_OK && i < terms->n; i++) {
         terms->items[i].idf = asked[i].idf;
+        terms->items[i].known = asked[i].df > 0;
+    }
     return status;
 }

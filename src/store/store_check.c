@@ -1,6 +1,7 @@
-/* Verifies everything. FTS5 cannot check an index without content itself, so the postings are compared with the texts by sums: each word of
- * each chunk adds a hash of (word, chunk, column, position) to the chunk's sum, once from the texts as they would be indexed now and once,
- * taken away, from the posting lists as fts5vocab tells them. What is left must be 0 for every chunk, in whatever order they come. */
+/* Verifies everything. FTS5 cannot check an index without content itself, so the postings are compared with the texts by
+ * sums: each word of each chunk adds a hash of (word, chunk, column, position) to the chunk's sum, once from the texts as
+ * they would be indexed now and once, taken away, from the posting lists as fts5vocab tells them. What is left must be 0 for
+ * every chunk, in whatever order they come. */
 #include "base/json.h"
 #include "store/store_index.h"
 #include <stdlib.h>
@@ -50,9 +51,11 @@ static qa_status pragma(struct store_index *s, const char *sql, bool rows_are_ba
         if (rows_are_bad)
             status = store_damaged(&s->file, err, "a row of %.40s belongs to nothing", said ? said : "a table");
         else if (!said || strcmp(said, "ok") != 0) {
-            const char *line = said && said[0] == '*' ? strchr(said, '\n') : NULL; /* "*** in database main ***" says nothing */
-            const char *why = said && strstr(said, "error code=8202") ? " (its checksum is wrong)" : ""; /* SQLITE_IOERR_DATA */
-            status = store_damaged(&s->file, err, "%.150s%s", line ? line + 1 : said ? said : "the check gave no result", why);
+            if (!said)
+                said = "the check gave no result";
+            const char *line = said[0] == '*' ? strchr(said, '\n') : NULL;   /* "*** in database main ***" says nothing */
+            bool sum = strstr(said, "error code=8202") != NULL;              /* SQLITE_IOERR_DATA */
+            status = store_damaged(&s->file, err, "%.150s%s", line ? line + 1 : said, sum ? " (its checksum is wrong)" : "");
         }
     }
     sqlite3_finalize(st);
@@ -60,7 +63,8 @@ static qa_status pragma(struct store_index *s, const char *sql, bool rows_are_ba
 }
 
 /* The chunk in the current row of st: ordinal, id, start, end, heading, map. */
-static qa_status check_chunk(struct checker *c, sqlite3_stmt *st, const struct index_document *d, uint64_t first, uint64_t ordinal,
+static qa_status check_chunk(struct checker *c, sqlite3_stmt *st, const struct index_document *d, uint64_t first,
+                             uint64_t ordinal,
                              const char *bytes, qa_error *err) {
     struct store_file *f = &c->s->file;
     uint64_t numbers[4];
@@ -79,21 +83,26 @@ static qa_status check_chunk(struct checker *c, sqlite3_stmt *st, const struct i
         return status;
     c->chunk = numbers[1];
     if (numbers[0] != ordinal || c->chunk != first + ordinal || numbers[2] > numbers[3] || numbers[3] > d->bytes)
-        return store_damaged(f, err, "chunk %llu of %s:%s is not what was written", (unsigned long long)ordinal, d->source, d->path);
+        return store_damaged(f, err, "chunk %llu of %s:%s is not what was written", (unsigned long long)ordinal, d->source,
+                             d->path);
     if (!store_find_slot(c->d, c->chunk, &near, &c->slot) || c->d->entries[c->slot].document != d->document)
-        return store_damaged(f, err, "chunk %llu of %s:%s is missing in the list of chunks", (unsigned long long)ordinal, d->source, d->path);
+        return store_damaged(f, err, "chunk %llu of %s:%s is missing in the list of chunks", (unsigned long long)ordinal,
+                             d->source, d->path);
     arena_reset(&c->s->scratch);
     status = textmap_decode(&c->s->scratch, map, map_len, numbers[2], bytes, 0, d->bytes, &text, err);
     if (status == QA_CORRUPT)
-        return store_damaged(f, err, "the text map of chunk %llu of %s:%s does not fit its bytes", (unsigned long long)ordinal, d->source, d->path);
+        return store_damaged(f, err, "the text map of chunk %llu of %s:%s does not fit its bytes",
+                             (unsigned long long)ordinal, d->source, d->path);
     if (status == QA_OK)
         status = store_make_head(c->s, d->title, heading, d->path, err);
     if (status != QA_OK)
         return status;
     struct store_entry e = c->d->entries[c->slot];
-    uint16_t head_words = add_column(c, 0, c->s->head.data, c->s->head.len), body_words = add_column(c, 1, text.plain, text.plain_len);
+    uint16_t head_words = add_column(c, 0, c->s->head.data, c->s->head.len);
+    uint16_t body_words = add_column(c, 1, text.plain, text.plain_len);
     if (e.head_words != head_words || e.body_words != body_words)
-        return store_damaged(f, err, "the length of chunk %llu of %s:%s is not what was written", (unsigned long long)ordinal, d->source, d->path);
+        return store_damaged(f, err, "the length of chunk %llu of %s:%s is not what was written", (unsigned long long)ordinal,
+                             d->source, d->path);
     c->chunks++;
     return QA_OK;
 }
@@ -116,11 +125,13 @@ static qa_status check_document(struct checker *c, const struct index_document *
     if (status == QA_OK) {
         struct hash128 h = hash_bytes(bytes, d->bytes);
         if ((uint64_t)sqlite3_blob_bytes(c->blob) != d->bytes || h.hi != d->hash.hi || h.lo != d->hash.lo)
-            status = store_damaged(f, err, "the bytes of %s:%s do not have the hash they were stored with", d->source, d->path);
+            status = store_damaged(f, err, "the bytes of %s:%s do not have the hash they were stored with", d->source,
+                                   d->path);
     }
     if (status == QA_OK)
         status = store_sql(f, SQL_CHECK_CHUNKS,
-                           "SELECT ordinal, id, start, end, heading, map FROM chunks WHERE id >= ?1 AND id < ?2 AND document = ?3 ORDER BY id", &st, err);
+                           "SELECT ordinal, id, start, end, heading, map FROM chunks "
+                           "WHERE id >= ?1 AND id < ?2 AND document = ?3 ORDER BY id", &st, err);
     if (status == QA_OK) {
         store_bind_int(f, st, 1, (int64_t)first);
         store_bind_int(f, st, 2, (int64_t)(first + d->chunks));
@@ -142,7 +153,8 @@ static qa_status check_documents(struct checker *c, qa_error *err) {
     struct arena a;
     bool row;
     arena_init(&a, 64 << 20);
-    int rc = sqlite3_prepare_v2(f->db, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " ORDER BY d.id", -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(f->db, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " ORDER BY d.id", -1, &st,
+                                NULL);
     qa_status status = rc == SQLITE_OK ? QA_OK : store_fail(f, rc, err);
     f->bind_rc = SQLITE_OK;
     while (status == QA_OK && (status = store_next(f, st, &row, err)) == QA_OK && row) {
@@ -167,7 +179,8 @@ static qa_status subtract(struct checker *c, sqlite3_stmt *st, qa_error *err) {
     size_t n = (size_t)sqlite3_column_bytes(st, 0), near = 0, slot;
     sqlite3_int64 chunk = sqlite3_column_int64(st, 1);
     if (chunk < 0 || !store_find_slot(c->d, (uint64_t)chunk, &near, &slot))
-        return store_damaged(&c->s->file, err, "the word \"%.60s\" is listed for a chunk %lld that does not exist", term ? term : "", chunk);
+        return store_damaged(&c->s->file, err, "the word \"%.60s\" is listed for a chunk %lld that does not exist",
+                             term ? term : "", chunk);
     uint64_t number = column && strcmp(column, "head") == 0 ? 0 : 1;
     c->sums[slot] -= mix(term ? term : "", n, (uint64_t)chunk, number, (uint64_t)sqlite3_column_int64(st, 3));
     return QA_OK;
@@ -189,7 +202,8 @@ static qa_status check_postings(struct checker *c, qa_error *err) {
     sqlite3_exec(f->db, "DROP TABLE temp.vocabulary", NULL, NULL, NULL);
     for (size_t slot = 0; status == QA_OK && slot < c->d->blocks * STORE_BLOCK_CHUNKS; slot++)
         if (c->sums[slot])
-            status = store_damaged(f, err, "the postings of chunk %llu are not those of its text", (unsigned long long)store_chunk_at(c->d, slot));
+            status = store_damaged(f, err, "the postings of chunk %llu are not those of its text",
+                                   (unsigned long long)store_chunk_at(c->d, slot));
     return status;
 }
 

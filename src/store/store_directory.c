@@ -1,5 +1,5 @@
-/* The chunk directory (chunk_blocks) in memory: which chunks exist, whose they are, how long. 8 bytes a chunk, loaded when somebody else
- * has written since the last time. */
+/* The chunk directory (chunk_blocks) in memory: which chunks exist, whose they are, how long. 8 bytes a chunk, loaded when
+ * somebody else has written since the last time. */
 #include "store/store_index.h"
 #include "store/store_write.h"
 #include <stdlib.h>

@@ -36,12 +36,14 @@ qa_status store_fail(const struct store_file *f, int rc, qa_error *err) {
         return error_set(err, QA_NO_MEMORY, "out of memory while using %s", f->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return error_set(err, QA_BUSY, "%s is being written by another process and stayed locked; try again when it has finished", f->path);
+        return error_set(err, QA_BUSY,
+                         "%s is being written by another process and stayed locked; try again when it has finished", f->path);
     case SQLITE_INTERRUPT:
         return error_set(err, QA_CANCELLED, "stopped while reading %s", f->path);
     case SQLITE_NOTADB:
         return error_set(err, QA_CORRUPT, "%s is not %s %s of Quaere: its header is not that of an SQLite file. %s", f->path,
                          f->kind->name[0] == 'i' ? "an" : "a", f->kind->name, f->kind->advice);
+    case SQLITE_ERROR: /* our SQL is known to be right, so it is the file: "unsupported file format", an FTS5 version that is none */
     case SQLITE_CORRUPT:
     case SQLITE_FORMAT:
     case SQLITE_SCHEMA:
@@ -50,7 +52,8 @@ qa_status store_fail(const struct store_file *f, int rc, qa_error *err) {
     case SQLITE_RANGE:
         return store_damaged(f, err, "%s", said);
     case SQLITE_FULL:
-        return error_set(err, QA_IO, "%s: the disk is full. Nothing that was stored before is lost; make room and run it again", f->path);
+        return error_set(err, QA_IO,
+                         "%s: the disk is full. Nothing that was stored before is lost; make room and run it again", f->path);
     case SQLITE_IOERR:
         return io_failed(f, QA_IO, "reading or writing failed", err);
     case SQLITE_CANTOPEN:

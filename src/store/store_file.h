@@ -58,13 +58,15 @@ qa_status store_exec(struct store_file *f, const char *sql, qa_error *err);
 /* Prepared once for each slot; comes reset, with nothing bound. */
 qa_status store_sql(struct store_file *f, unsigned slot, const char *sql, sqlite3_stmt **out, qa_error *err);
 void store_bind_int(struct store_file *f, sqlite3_stmt *st, int i, int64_t v);
-void store_bind_text(struct store_file *f, sqlite3_stmt *st, int i, const char *s); /* NULL is NULL; must live until the reset */
+void store_bind_text(struct store_file *f, sqlite3_stmt *st, int i,
+                     const char *s); /* NULL is NULL; must live until the reset */
 void store_bind_bytes(struct store_file *f, sqlite3_stmt *st, int i, const void *p, size_t n, bool text);
 /* *row = false at the end; the statement is reset there and on failure. */
 qa_status store_next(struct store_file *f, sqlite3_stmt *st, bool *row, qa_error *err);
 qa_status store_run(struct store_file *f, sqlite3_stmt *st, qa_error *err); /* no row is wanted */
 
-/* Columns, checked: text must be TEXT in valid UTF-8 without NUL. NULL is damage unless `null_ok`. Borrowed until the next step. */
+/* Columns, checked: text must be TEXT in valid UTF-8 without NUL. NULL is damage unless `null_ok`. Borrowed until the next
+ * step. */
 qa_status store_get_text(struct store_file *f, sqlite3_stmt *st, int i, bool null_ok, const char **out, qa_error *err);
 qa_status store_get_bytes(struct store_file *f, sqlite3_stmt *st, int i, const uint8_t **out, size_t *n, qa_error *err);
 qa_status store_get_uint(struct store_file *f, sqlite3_stmt *st, int i, uint64_t *out, qa_error *err); /* 0 to 2^63-1 */
@@ -73,6 +75,7 @@ qa_status store_get_uint(struct store_file *f, sqlite3_stmt *st, int i, uint64_t
 
 qa_status store_fail(const struct store_file *f, int rc, qa_error *err);
 /* QA_CORRUPT with the path before and the advice after. */
-qa_status store_damaged(const struct store_file *f, qa_error *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+qa_status store_damaged(const struct store_file *f, qa_error *err, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
 
 #endif

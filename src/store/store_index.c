@@ -28,11 +28,14 @@ static const struct index_ops operations = {
 
 /* Fewer, larger checkpoints while loading, and room for the pages of the b-trees that are being filled. */
 static qa_status prepare_for_writing(struct store_index *s, qa_error *err) {
-    qa_status status = store_exec(&s->file, "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -48000", err);
+    qa_status status = store_exec(&s->file,
+                                  "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"
+                                  "PRAGMA cache_size = -48000", err);
     sqlite3_stmt *st = NULL;
     if (status != QA_OK)
         return status;
-    int rc = sqlite3_prepare_v2(s->file.db, "UPDATE meta SET value = ?1 WHERE key = 'created_by' AND value = ''", -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(s->file.db, "UPDATE meta SET value = ?1 WHERE key = 'created_by' AND value = ''", -1, &st,
+                                NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_text(st, 1, QA_VERSION, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK)
@@ -41,7 +44,8 @@ static qa_status prepare_for_writing(struct store_index *s, qa_error *err) {
     return rc == SQLITE_OK && done == SQLITE_OK ? QA_OK : store_fail(&s->file, rc != SQLITE_OK ? rc : done, err);
 }
 
-qa_status store_open_index(const char *path, enum store_mode mode, const atomic_int *cancel, struct store_index **out, qa_error *err) {
+qa_status store_open_index(const char *path, enum store_mode mode, const atomic_int *cancel, struct store_index **out,
+                           qa_error *err) {
     *out = NULL;
     struct store_index *s = calloc(1, sizeof *s);
     if (!s)

@@ -69,11 +69,12 @@ struct store_index {
 
 /* Slots of store_file's statements. */
 enum {
-    SQL_BEGIN_READ, SQL_END_READ, SQL_BEGIN_WRITE, SQL_COMMIT, SQL_DATA_VERSION, SQL_BLOCKS, SQL_MATCH, SQL_RULED, SQL_SCOPE,
-    SQL_CHUNK, SQL_DOCUMENT, SQL_EACH, SQL_FIND, SQL_STATISTICS, SQL_KNOWN, SQL_META, SQL_SET_META,
-    SQL_SOURCE, SQL_ADD_SOURCE, SQL_OLD, SQL_OLD_CHUNKS, SQL_DELETE_CHUNKS, SQL_DELETE_CONTENT, SQL_DELETE_DOCUMENT, SQL_PUT_DOCUMENT,
-    SQL_PUT_CONTENT, SQL_PUT_CHUNK, SQL_PUT_POSTING, SQL_DELETE_POSTING, SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE,
-    SQL_GET_ROOT, SQL_PUT_ROOT, SQL_LIST_SOURCES, SQL_CHECK_CHUNKS, SQL_INDEX_SLOTS
+    SQL_BEGIN_READ, SQL_END_READ, SQL_BEGIN_WRITE, SQL_COMMIT, SQL_DATA_VERSION, SQL_BLOCKS, SQL_MATCH, SQL_RULED,
+    SQL_SCOPE, SQL_SCOPE_METADATA, SQL_CHUNK, SQL_DOCUMENT, SQL_EACH, SQL_FIND, SQL_STATISTICS, SQL_KNOWN, SQL_META,
+    SQL_SET_META, SQL_SOURCE, SQL_ADD_SOURCE, SQL_OLD, SQL_OLD_CHUNKS, SQL_DELETE_CHUNKS, SQL_DELETE_CONTENT,
+    SQL_DELETE_DOCUMENT, SQL_PUT_DOCUMENT, SQL_PUT_CONTENT, SQL_PUT_CHUNK, SQL_PUT_POSTING, SQL_DELETE_POSTING,
+    SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE, SQL_GET_ROOT, SQL_PUT_ROOT,
+    SQL_LIST_SOURCES, SQL_CHECK_CHUNKS, SQL_INDEX_SLOTS
 };
 _Static_assert((int)SQL_INDEX_SLOTS <= (int)STORE_SLOTS, "more statements than slots");
 
@@ -94,47 +95,60 @@ qa_status store_apply_scope(struct store_index *s, const struct index_scope *sco
 bool store_scope_is_open(const struct index_scope *scope);
 /* Groups as stored, split in the arena. */
 qa_status store_split(struct arena *a, const char *joined, const char ***out, size_t *n, qa_error *err);
-/* Decides about one document; st has the columns of STORE_DOCUMENT_COLUMNS. */
+/* A row with these columns as a document; strings in the arena. */
 #define STORE_DOCUMENT_COLUMNS                                                                                                        \
     "d.id, s.name, d.path, d.title, d.url, d.collection, d.metadata, d.restricted, d.groups, d.hash, d.bytes, d.chunks, "             \
     "d.ingested_ms, d.first_chunk"
 #define STORE_DOCUMENTS "documents AS d JOIN sources AS s ON s.id = d.source"
-qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_document *out, uint64_t *first_chunk,
-                             qa_error *err);
-qa_status store_may_see(struct store_index *s, const struct index_scope *scope, const struct index_document *d, bool *may, qa_error *err);
+qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_document *out,
+                             uint64_t *first_chunk, qa_error *err);
+/* Caller, collection and filter, for one document. */
+qa_status store_may_see(struct store_index *s, const struct index_scope *scope, const struct index_document *d, bool *may,
+                        qa_error *err);
 
 /* What is indexed as the head of a chunk; heading as stored (joined, may be NULL). Into s->head. */
 qa_status store_make_head(struct store_index *s, const char *title, const char *heading, const char *path, qa_error *err);
 /* Calls each for every word that is indexed. A non-zero return ends it. */
-int store_each_word(struct words *w, const char *text, size_t n, int (*each)(void *user, const struct word *word), void *user);
-/* Does the word take a place of its own? As FTS5 counts: a token at the place of the one before does, when there is none before. */
-static inline bool store_takes_place(const struct word *word, uint32_t places) { return word->kind != WORD_EXACT || places == 0; }
+int store_each_word(struct words *w, const char *text, size_t n, int (*each)(void *user, const struct word *word),
+                    void *user);
+/* Does the word take a place of its own? As FTS5 counts: a token at the place of the one before does, when there is none
+ * before. */
+static inline bool store_takes_place(const struct word *word, uint32_t places) {
+    return word->kind != WORD_EXACT || places == 0;
+}
 qa_status store_need_words(struct store_index *s, qa_error *err);
 /* Bytes of one document, read through one blob handle for all documents of a call. */
-qa_status store_read_content(struct store_index *s, sqlite3_blob **blob, uint64_t document, uint64_t at, char *to, size_t n, qa_error *err);
+qa_status store_read_content(struct store_index *s, sqlite3_blob **blob, uint64_t document, uint64_t at, char *to, size_t n,
+                             qa_error *err);
 /* Into the arena; NULL when the column is and may be. */
-qa_status store_copy_text(struct store_index *s, sqlite3_stmt *st, int i, bool null_ok, struct arena *a, const char **out, qa_error *err);
+qa_status store_copy_text(struct store_index *s, sqlite3_stmt *st, int i, bool null_ok, struct arena *a, const char **out,
+                          qa_error *err);
 qa_status store_get_hash(struct store_index *s, sqlite3_stmt *st, int i, struct hash128 *out, qa_error *err);
+/* The function behind quaere_collect, of store_search.c. */
 void store_collect(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_context *out, int n, sqlite3_value **values);
 
-qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k,
-                                struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
-qa_status store_load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out, qa_error *err);
-qa_status store_each_document(void *self, const struct index_scope *scope, int (*each)(void *user, const struct index_document *d),
-                              void *user, qa_error *err);
-qa_status store_find_document(void *self, const struct index_scope *scope, const char *source, const char *path, struct arena *a,
-                              struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err);
+qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope,
+                                size_t k, struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
+qa_status store_load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
+                              qa_error *err);
+qa_status store_each_document(void *self, const struct index_scope *scope,
+                              int (*each)(void *user, const struct index_document *d), void *user, qa_error *err);
+qa_status store_find_document(void *self, const struct index_scope *scope, const char *source, const char *path,
+                              struct arena *a, struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err);
 qa_status store_statistics(void *self, struct index_statistics *out, qa_error *err);
 qa_status store_list_sources(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err);
 qa_status store_begin(void *self, qa_error *err);
 qa_status store_commit(void *self, qa_error *err);
 void store_rollback(void *self);
-qa_status store_known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n, qa_error *err);
+qa_status store_known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n,
+                                qa_error *err);
 qa_status store_put_document(void *self, const struct index_document_record *record, qa_error *err);
-qa_status store_move_document(void *self, const char *source, const char *from, const struct index_document_record *to, qa_error *err);
+qa_status store_move_document(void *self, const char *source, const char *from, const struct index_document_record *to,
+                              qa_error *err);
 qa_status store_forget_document(void *self, const char *source, const char *path, qa_error *err);
 qa_status store_note_failure(void *self, const char *source, const char *path, const char *cause, qa_error *err);
-qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause, qa_error *err);
+qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
+                             qa_error *err);
 qa_status store_get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err);
 qa_status store_put_source_root(void *self, const char *source, const char *root, qa_error *err);
 

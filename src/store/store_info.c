@@ -32,7 +32,8 @@ static uint64_t size_of(struct store_index *s, const char *ending) {
 }
 
 /* Rows of one SELECT, each handed to `add`. */
-static qa_status each_row(struct store_index *s, const char *sql, qa_status (*add)(struct store_index *, sqlite3_stmt *, json_t *, bool *, qa_error *),
+static qa_status each_row(struct store_index *s, const char *sql,
+                          qa_status (*add)(struct store_index *, sqlite3_stmt *, json_t *, bool *, qa_error *),
                           json_t *to, bool *ok, qa_error *err) {
     sqlite3_stmt *st = NULL;
     bool row;
@@ -102,8 +103,10 @@ qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err) {
         json_put(info, "failed", number(counts.failed), &ok);
         json_put(info, "restricted", number(counts.restricted), &ok);
         status = each_row(s,
-                          "SELECT (SELECT value FROM meta WHERE key = 'created_by'), (SELECT coalesce(sum(length(bytes)), 0) FROM contents), "
-                          "(SELECT coalesce(sum(length(map)), 0) FROM chunks), (SELECT coalesce(sum(length(block)), 0) FROM postings_data)",
+                          "SELECT (SELECT value FROM meta WHERE key = 'created_by'), "
+                          "(SELECT coalesce(sum(length(bytes)), 0) FROM contents), "
+                          "(SELECT coalesce(sum(length(map)), 0) FROM chunks), "
+                          "(SELECT coalesce(sum(length(block)), 0) FROM postings_data)",
                           add_fact, info, &ok, err);
     }
     if (status == QA_OK)

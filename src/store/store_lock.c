@@ -1,12 +1,13 @@
 /* One writer at a time, by flock on a file beside the index, "<index>-lock", which holds the writer's process id.
  *
- * Why a sidecar: SQLite's own locks are POSIX record locks, and POSIX drops all of a process's locks on a file when any of its
- * descriptors for that file is closed. Opening the database file a second time just to lock it would silently unlock it for SQLite.
- * Why not SQLite's write lock alone: it is held for one transaction; two ingestions would interleave, each undoing the other's view
- * of what changed, and the second would learn nothing but "database is locked".
+ * Why a sidecar: SQLite's own locks are POSIX record locks, and POSIX drops all of a process's locks on a file when any of
+ * its descriptors for that file is closed. Opening the database file a second time just to lock it would silently unlock it
+ * for SQLite. Why not SQLite's write lock alone: it is held for one transaction; two ingestions would interleave, each
+ * undoing the other's view of what changed, and the second would learn nothing but "database is locked".
  *
- * The sidecar is removed at the end. Somebody may have opened it just before, so after locking we look whether the name still leads
- * to the file we locked, and else try again. The system drops the lock of a process that dies; the file it leaves is taken over. */
+ * The sidecar is removed at the end. Somebody may have opened it just before, so after locking we look whether the name still
+ * leads to the file we locked, and else try again. The system drops the lock of a process that dies; the file it leaves is
+ * taken over. */
 #include "store/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,8 @@ static qa_status say_busy(const struct store_file *f, int fd, qa_error *err) {
     text[n > 0 ? n : 0] = '\0';
     long process = strtol(text, NULL, 10);
     if (process > 0)
-        return error_set(err, QA_BUSY, "another quaere (process %ld) is writing %s; wait for it or stop it", process, f->path);
+        return error_set(err, QA_BUSY, "another quaere (process %ld) is writing %s; wait for it or stop it", process,
+                         f->path);
     return error_set(err, QA_BUSY, "another quaere is writing %s; wait for it or stop it", f->path);
 }
 
@@ -38,7 +40,8 @@ qa_status store_lock_file(struct store_file *f, qa_error *err) {
             close(fd);
             return status;
         }
-        if (fstat(fd, &locked) == 0 && stat(f->lock_path, &named) == 0 && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino) {
+        if (fstat(fd, &locked) == 0 && stat(f->lock_path, &named) == 0 && locked.st_dev == named.st_dev &&
+            locked.st_ino == named.st_ino) {
             char text[32];
             int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
             /* The number only serves the message of the next process; a full disk must not forbid to read what is there. */

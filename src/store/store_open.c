@@ -1,14 +1,14 @@
-/* Opens one of our files, in this order: open, look, lock, look again, make or upgrade, verify. Nothing is written before the header has
- * said that the file is ours or empty, so a wrong path damages nobody's file.
+/* Opens one of our files, in this order: open, look, lock, look again, make or upgrade, verify. Nothing is written before the
+ * header has said that the file is ours or empty, so a wrong path damages nobody's file.
  *
- * Making: SQLite creates an empty file; one transaction then makes all of version 1 and stamps application id and version. A crash leaves an
- * empty file or one without tables and ids, and the next open for writing goes on from there.
+ * Making: SQLite creates an empty file; one transaction then makes all of version 1 and stamps application id and version. A
+ * crash leaves an empty file or one without tables and ids, and the next open for writing goes on from there.
  *
- * Reading: the file is opened read-only and never checkpointed by us; SQLite still needs a -wal and -shm beside it. Where the folder cannot
- * be written and no -wal is left over, the file is declared immutable to SQLite: nobody can change it there.
+ * Reading: the file is opened read-only and never checkpointed by us; SQLite still needs a -wal and -shm beside it. Where the
+ * folder cannot be written and no -wal is left over, the file is declared immutable to SQLite: nobody can change it there.
  *
- * The schema must be, text for text, what this version makes: a file with a planted trigger, view or extra table is refused before any
- * statement of ours could run into it. */
+ * The schema must be, text for text, what this version makes: a file with a planted trigger, view or extra table is refused
+ * before any statement of ours could run into it. */
 #include "base/file.h"
 #include "store/store_vfs.h"
 #include "store/store_file.h"
@@ -68,7 +68,8 @@ static qa_status look_at_path(struct store_file *f, enum store_mode mode, qa_err
     struct stat st;
     if (stat(f->path, &st) == 0)
         return S_ISREG(st.st_mode) ? QA_OK
-                                   : error_set(err, QA_CORRUPT, "%s is not a file, so it cannot be the %s", f->path, f->kind->name);
+                                   : error_set(err, QA_CORRUPT, "%s is not a file, so it cannot be the %s", f->path,
+                                               f->kind->name);
     if (errno != ENOENT)
         return error_set_errno(err, errno, "%s", f->path);
     if (mode == STORE_WRITE)
@@ -81,17 +82,29 @@ static qa_status configure(struct store_file *f, void *user, qa_error *err) {
     static const struct {
         int id, value;
     } limits[] = {
-        {SQLITE_LIMIT_SQL_LENGTH, 100000}, {SQLITE_LIMIT_COLUMN, 100},          {SQLITE_LIMIT_EXPR_DEPTH, 50},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 5}, {SQLITE_LIMIT_FUNCTION_ARG, 16},     {SQLITE_LIMIT_ATTACHED, 0},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100}, {SQLITE_LIMIT_VARIABLE_NUMBER, 64}, {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+        {SQLITE_LIMIT_SQL_LENGTH, 100000},
+        {SQLITE_LIMIT_COLUMN, 100},
+        {SQLITE_LIMIT_EXPR_DEPTH, 50},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 5},
+        {SQLITE_LIMIT_FUNCTION_ARG, 16},
+        {SQLITE_LIMIT_ATTACHED, 0},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100},
+        {SQLITE_LIMIT_VARIABLE_NUMBER, 64},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
     };
     static const struct {
         int id, value;
     } switches[] = {
-        {SQLITE_DBCONFIG_DEFENSIVE, 1},        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},   {SQLITE_DBCONFIG_ENABLE_VIEW, 0},    {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
-        {SQLITE_DBCONFIG_DQS_DML, 0},          {SQLITE_DBCONFIG_DQS_DDL, 0},        {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0},
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+        {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},
+        {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         sqlite3_limit(f->db, limits[i].id, limits[i].value);
@@ -136,10 +149,12 @@ static qa_status read_version(struct store_file *f, int64_t *version, qa_error *
     if (status != QA_OK || (application == 0 && *version == 0 && objects == 0))
         return status;
     if (application != f->kind->application)
-        return error_set(err, QA_CORRUPT, "%s is not the %s of Quaere but another SQLite file (application id %lld, not %lld); it was left as it is",
+        return error_set(err, QA_CORRUPT,
+                         "%s is not the %s of Quaere but another SQLite file (application id %lld, not %lld); it was left as it is",
                          f->path, f->kind->name, (long long)application, (long long)f->kind->application);
     if (*version > (int64_t)f->kind->n_steps)
-        return error_set(err, QA_BAD_VERSION, "%s has format %lld, and this quaere knows formats up to %zu: use the newer quaere that wrote it",
+        return error_set(err, QA_BAD_VERSION,
+                         "%s has format %lld, and this quaere knows formats up to %zu: use the newer quaere that wrote it",
                          f->path, (long long)*version, f->kind->n_steps);
     if (*version < 1)
         return store_damaged(f, err, "its format is %lld", (long long)*version);
@@ -215,7 +230,8 @@ static qa_status verify_schema(struct store_file *f, qa_error *err) {
             known = same(row[0], o->type) && same(row[1], o->name) && same(row[2], o->table) && same(row[3], o->sql);
         }
         if (!known)
-            status = store_damaged(f, err, "its schema has a %.20s \"%.60s\" that Quaere did not put there", row[0] ? row[0] : "thing",
+            status = store_damaged(f, err, "its schema has a %.20s \"%.60s\" that Quaere did not put there",
+                                   row[0] ? row[0] : "thing",
                                    row[1] ? row[1] : "");
         found++;
         rc = SQLITE_OK;
@@ -234,9 +250,11 @@ static qa_status verify(struct store_file *f, qa_error *err) {
     if (status != QA_OK)
         return status;
     if (version == 0)
-        return error_set(err, QA_NOT_FOUND, "the %s %s is empty; it was never finished%s", f->kind->name, f->path, f->kind->missing);
+        return error_set(err, QA_NOT_FOUND, "the %s %s is empty; it was never finished%s", f->kind->name, f->path,
+                         f->kind->missing);
     if (version < (int64_t)f->kind->n_steps)
-        return error_set(err, QA_BAD_VERSION, "%s has format %lld and this quaere reads format %zu: open it once for writing (quaere ingest) to upgrade it",
+        return error_set(err, QA_BAD_VERSION,
+                         "%s has format %lld and this quaere reads format %zu: open it once for writing (quaere ingest) to upgrade it",
                          f->path, (long long)version, f->kind->n_steps);
     int reserved = -1;
     sqlite3_file_control(f->db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);

@@ -19,6 +19,7 @@ extern const struct store_rank_params store_rank_defaults;
 
 double store_rank_idf(const struct store_rank_totals *totals, uint64_t df);
 /* What the match adds to the score, before idf and the weight of the term. */
-double store_rank_part(const struct store_rank_params *p, const struct store_rank_totals *totals, const struct store_rank_match *match);
+double store_rank_part(const struct store_rank_params *p, const struct store_rank_totals *totals,
+                       const struct store_rank_match *match);
 
 #endif

@@ -1,5 +1,5 @@
-/* Passages and documents out of the file. Nothing read is believed: types, UTF-8, maps, spans, JSON are checked where they come in, since the
- * page checksums find accidents but not somebody who writes a file on purpose. */
+/* Passages and documents out of the file. Nothing read is believed: types, UTF-8, maps, spans, JSON are checked where they
+ * come in, since the page checksums find accidents but not somebody who writes a file on purpose. */
 #include "base/json.h"
 #include "store/store_index.h"
 #include <stdio.h>
@@ -31,7 +31,8 @@ void store_end_read(struct store_index *s) {
 
 /* ---- Documents ---- */
 
-qa_status store_copy_text(struct store_index *s, sqlite3_stmt *st, int i, bool null_ok, struct arena *a, const char **out, qa_error *err) {
+qa_status store_copy_text(struct store_index *s, sqlite3_stmt *st, int i, bool null_ok, struct arena *a, const char **out,
+                          qa_error *err) {
     const char *text;
     qa_status status = store_get_text(&s->file, st, i, null_ok, &text, err);
     *out = NULL;
@@ -56,8 +57,8 @@ qa_status store_get_hash(struct store_index *s, sqlite3_stmt *st, int i, struct 
     return QA_OK;
 }
 
-qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_document *out, uint64_t *first_chunk,
-                             qa_error *err) {
+qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_document *out,
+                             uint64_t *first_chunk, qa_error *err) {
     struct store_file *f = &s->file;
     const char *groups;
     uint64_t restricted, ingested;
@@ -110,8 +111,8 @@ static qa_status check_metadata(struct store_index *s, const struct index_docume
     return object ? QA_OK : store_damaged(&s->file, err, "the metadata of %s:%s is not a JSON object", d->source, d->path);
 }
 
-qa_status store_each_document(void *self, const struct index_scope *scope, int (*each)(void *user, const struct index_document *d),
-                              void *user, qa_error *err) {
+qa_status store_each_document(void *self, const struct index_scope *scope,
+                              int (*each)(void *user, const struct index_document *d), void *user, qa_error *err) {
     struct store_index *s = self;
     sqlite3_stmt *st = NULL;
     struct arena a;
@@ -120,7 +121,8 @@ qa_status store_each_document(void *self, const struct index_scope *scope, int (
     qa_status status = store_begin_read(s, err);
     if (status != QA_OK)
         return status;
-    status = store_sql(&s->file, SQL_EACH, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " ORDER BY s.name, d.path", &st, err);
+    status = store_sql(&s->file, SQL_EACH,
+                       "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " ORDER BY s.name, d.path", &st, err);
     while (status == QA_OK && !stop && (status = store_next(&s->file, st, &row, err)) == QA_OK && row) {
         struct index_document d;
         uint64_t first;
@@ -139,8 +141,8 @@ qa_status store_each_document(void *self, const struct index_scope *scope, int (
     return status;
 }
 
-qa_status store_find_document(void *self, const struct index_scope *scope, const char *source, const char *path, struct arena *a,
-                              struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err) {
+qa_status store_find_document(void *self, const struct index_scope *scope, const char *source, const char *path,
+                              struct arena *a, struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err) {
     struct store_index *s = self;
     sqlite3_stmt *st = NULL;
     size_t found = 0;
@@ -181,9 +183,11 @@ qa_status store_find_document(void *self, const struct index_scope *scope, const
     if (status != QA_OK)
         return status;
     if (!found)
-        return error_set(err, QA_NOT_FOUND, "there is no document %s%s%s in %s", source ? source : "", source ? ":" : "", path, s->file.path);
+        return error_set(err, QA_NOT_FOUND, "there is no document %s%s%s in %s", source ? source : "", source ? ":" : "",
+                         path, s->file.path);
     if (found > 1)
-        return error_set(err, QA_BAD_USAGE, "%s is in %zu sources, among them %s and %s: write SOURCE:%s", path, found, out->source, other, path);
+        return error_set(err, QA_BAD_USAGE, "%s is in %zu sources, among them %s and %s: write SOURCE:%s", path, found,
+                         out->source, other, path);
     *chunks = arena_array(a, out->chunks, sizeof **chunks);
     if (!*chunks)
         return arena_error(a, err, "reading the index");
@@ -195,13 +199,15 @@ qa_status store_find_document(void *self, const struct index_scope *scope, const
 
 /* ---- Passages ---- */
 
-qa_status store_read_content(struct store_index *s, sqlite3_blob **blob, uint64_t document, uint64_t at, char *to, size_t n, qa_error *err) {
+qa_status store_read_content(struct store_index *s, sqlite3_blob **blob, uint64_t document, uint64_t at, char *to, size_t n,
+                             qa_error *err) {
     int rc = *blob ? sqlite3_blob_reopen(*blob, (sqlite3_int64)document)
                    : sqlite3_blob_open(s->file.db, "main", "contents", "bytes", (sqlite3_int64)document, 0, blob);
     if (rc != SQLITE_OK && (rc & 0xFF) == SQLITE_ERROR)
         return store_damaged(&s->file, err, "the bytes of document %llu are not there", (unsigned long long)document);
     if (rc == SQLITE_OK && at + n > (uint64_t)sqlite3_blob_bytes(*blob))
-        return store_damaged(&s->file, err, "document %llu has %d bytes, and a chunk of it reaches to %llu", (unsigned long long)document,
+        return store_damaged(&s->file, err, "document %llu has %d bytes, and a chunk of it reaches to %llu",
+                             (unsigned long long)document,
                              sqlite3_blob_bytes(*blob), (unsigned long long)(at + n));
     if (rc == SQLITE_OK)
         rc = sqlite3_blob_read(*blob, to, (int)n, (int)at);
@@ -224,13 +230,15 @@ static qa_status read_document(struct passage_reader *r, uint64_t document, qa_e
         return QA_OK;
     r->document.source = NULL;
     qa_status status =
-        store_sql(&s->file, SQL_DOCUMENT, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " WHERE d.id = ?1", &st, err);
+        store_sql(&s->file, SQL_DOCUMENT, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " WHERE d.id = ?1", &st,
+                  err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, (int64_t)document);
     status = store_next(&s->file, st, &row, err);
     if (status == QA_OK && !row)
-        status = store_damaged(&s->file, err, "there are chunks of a document %llu that does not exist", (unsigned long long)document);
+        status = store_damaged(&s->file, err, "there are chunks of a document %llu that does not exist",
+                               (unsigned long long)document);
     if (status == QA_OK)
         status = store_get_document(s, st, r->a, &r->document, &first, err);
     sqlite3_reset(st);
@@ -241,13 +249,15 @@ static qa_status read_document(struct passage_reader *r, uint64_t document, qa_e
     return status;
 }
 
-/* The document's bytes under span and map together. They are nearly always the same; where a map reaches far away (the header of a
- * long table) what lies between is read too. */
-static qa_status read_text(struct passage_reader *r, struct index_passage *p, const uint8_t *map, size_t map_len, qa_error *err) {
+/* The document's bytes under span and map together. They are nearly always the same; where a map reaches far away (the header
+ * of a long table) what lies between is read too. */
+static qa_status read_text(struct passage_reader *r, struct index_passage *p, const uint8_t *map, size_t map_len,
+                           qa_error *err) {
     uint64_t lo, hi;
     qa_status status = textmap_extent(map, map_len, p->start, r->document.bytes, &lo, &hi, err);
     if (status == QA_OK && (p->start > p->end || p->end > r->document.bytes))
-        status = store_damaged(&r->s->file, err, "a chunk is bytes %llu to %llu of a document of %llu", (unsigned long long)p->start,
+        status = store_damaged(&r->s->file, err, "a chunk is bytes %llu to %llu of a document of %llu",
+                               (unsigned long long)p->start,
                                (unsigned long long)p->end, (unsigned long long)r->document.bytes);
     if (status != QA_OK)
         return status;
@@ -297,7 +307,8 @@ static qa_status read_passage(struct passage_reader *r, uint64_t chunk, struct i
     uint64_t lossy;
     bool row;
     *p = (struct index_passage){.chunk_number = chunk};
-    qa_status status = store_sql(&s->file, SQL_CHUNK, "SELECT document, start, end, heading, map, lossy FROM chunks WHERE id = ?1", &st, err);
+    qa_status status = store_sql(&s->file, SQL_CHUNK,
+                                 "SELECT document, start, end, heading, map, lossy FROM chunks WHERE id = ?1", &st, err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, (int64_t)chunk);
@@ -336,7 +347,8 @@ static qa_status read_passage(struct passage_reader *r, uint64_t chunk, struct i
     return status == QA_OK ? name_chunk(r->a, p, err) : status;
 }
 
-qa_status store_load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out, qa_error *err) {
+qa_status store_load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
+                              qa_error *err) {
     struct passage_reader r = {.s = self, .a = a};
     qa_status status = store_begin_read(r.s, err);
     if (status != QA_OK)

@@ -1,26 +1,29 @@
 /* The two file formats, version 1. Both are SQLite files with pages of 4096 bytes, checksummed as store_vfs.c says.
  *
  * INDEX (rebuildable)
- *   meta             created_by (text); next_document, next_chunk: numbers never given out before, so that a number held from an earlier
- *                    search can miss but never lead to another text
+ *   meta             created_by (text); next_document, next_chunk: numbers never given out before, so that a number held from
+ *                    an earlier search can miss but never lead to another text
  *   sources          a name, and the root it was made from
- *   documents        hash, settings: 16 bytes, big-endian hi then lo. groups: names joined by U+001F, '' for none. ruled: 1 when an access
- *                    rule applies (restricted or any group), so that the few such documents have an index of their own.
- *                    first_chunk, chunks: its chunk numbers are contiguous
+ *   documents        hash, settings: 16 bytes, big-endian hi then lo. groups: names joined by U+001F, '' for none. ruled: 1
+ *                    when an access rule applies (restricted or any group), so that the few such documents have an index of
+ *                    their own. first_chunk, chunks: its chunk numbers are contiguous
  *   contents         the document's bytes as they are
- *   chunks           bytes [start, end) of the document; heading: the path joined by U+001F, NULL for none; map: base/textmap.h
- *   chunk_blocks     block b holds chunks 1024 b to 1024 b + 1023, 8 bytes each, little-endian: document (4; 0: no such chunk), words in the
- *                    head (2), words in the body (2), both cut at 65535. It is all that ranking needs of a chunk, read in one go instead of
- *                    a lookup for each match; FTS5's own table of sizes is switched off instead (columnsize = 0)
- *   postings         FTS5 without content (the text is the map applied to the bytes). rowid = chunk; head: title, heading path, words of
- *                    the file name; body: the plain text. store_tokens.c makes the words
+ *   chunks           bytes [start, end) of the document; heading: the path joined by U+001F, NULL for none; map:
+ *                    base/textmap.h
+ *   chunk_blocks     block b holds chunks 1024 b to 1024 b + 1023, 8 bytes each, little-endian: document (4; 0: no such
+ *                    chunk), words in the head (2), words in the body (2), both cut at 65535. It is all that ranking needs of
+ *                    a chunk, read in one go instead of a lookup for each match; FTS5's own table of sizes is switched off
+ *                    instead (columnsize = 0)
+ *   postings         FTS5 without content (the text is the map applied to the bytes). rowid = chunk; head: title, heading
+ *                    path, words of the file name; body: the plain text. store_tokens.c makes the words
  *   failures         documents that could not be read, and why
  *
  * STATE (what people made)
  *   conversations, turns: as in port/memory.h; ordinal counts the turns of one conversation from 1
  *
- * A new version appends a step to the list and brings `objects` to what the steps yield; the tests compare the two. Step 1 is the list of
- * objects itself while there is one version: when a second comes, version 1's statements stay in its step as they are. */
+ * A new version appends a step to the list and brings `objects` to what the steps yield; the tests compare the two. Step 1 is
+ * the list of objects itself while there is one version: when a second comes, version 1's statements stay in its step as they
+ * are. */
 #include "store/store_schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -46,10 +49,11 @@
 
 static const char *const index_1[] = {
     META, SOURCES, DOCUMENTS, DOCUMENTS_RULED, CONTENTS, CHUNKS, CHUNK_BLOCKS, POSTINGS, FAILURES,
-    /* Postings are gathered in memory up to hashsize before a segment is written, and segments are merged when 8 of a level exist. Against
-     * FTS5's defaults (1 MiB, 4) loading 1,284 files takes .60 s instead of .75, 29,151 files 11.2 s instead of 13.9; searching is the same.
-     * An 'optimize' at the end would make searching a tenth quicker and cost 1.5 s on the latter; it is left out. detail=column would save a
-     * seventh of the file, but without content it does not tell how often a word occurs. */
+    /* Postings are gathered in memory up to hashsize before a segment is written, and segments are merged when 8 of a level
+     * exist. Against FTS5's defaults (1 MiB, 4) loading 1,284 files takes .60 s instead of .75, 29,151 files 11.2 s instead
+     * of 13.9; searching is the same. An 'optimize' at the end would make searching a tenth quicker and cost 1.5 s on the
+     * latter; it is left out. detail=column would save a seventh of the file, but without content it does not tell how often
+     * a word occurs. */
     "INSERT INTO postings(postings, rank) VALUES('hashsize', 16777216)",
     "INSERT INTO postings(postings, rank) VALUES('automerge', 8)",
     "INSERT INTO meta VALUES('created_by', ''), ('next_document', 1), ('next_chunk', 1)",
@@ -68,7 +72,8 @@ static const struct store_object index_objects[] = {
     {"table", "chunk_blocks", "chunk_blocks", CHUNK_BLOCKS},
     {"table", "postings", "postings", POSTINGS},
     {"table", "postings_data", "postings_data", "CREATE TABLE 'postings_data'(id INTEGER PRIMARY KEY, block BLOB)"},
-    {"table", "postings_idx", "postings_idx", "CREATE TABLE 'postings_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID"},
+    {"table", "postings_idx", "postings_idx",
+     "CREATE TABLE 'postings_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID"},
     {"table", "postings_config", "postings_config", "CREATE TABLE 'postings_config'(k PRIMARY KEY, v) WITHOUT ROWID"},
     {"table", "failures", "failures", FAILURES},
 };

@@ -1,7 +1,7 @@
 /* Who may look where, as a bit for each chunk. Chunk numbers of a document are contiguous, so a document is a range of slots.
  *
- * Without filter and collection only the documents that have a rule are read, through their own index: all others are open. Otherwise
- * every document is looked at, and its metadata is parsed when the filter asks for it. */
+ * Without filter and collection only the documents that have a rule are read, through their own index: all others are open.
+ * Otherwise every document is looked at, and its metadata is parsed when the filter asks for it. */
 #include "base/json.h"
 #include "store/store_index.h"
 #include <string.h>
@@ -32,7 +32,8 @@ qa_status store_split(struct arena *a, const char *joined, const char ***out, si
     return QA_OK;
 }
 
-qa_status store_may_see(struct store_index *s, const struct index_scope *scope, const struct index_document *d, bool *may, qa_error *err) {
+qa_status store_may_see(struct store_index *s, const struct index_scope *scope, const struct index_document *d, bool *may,
+                        qa_error *err) {
     *may = false;
     if (!scope) {
         *may = true;
@@ -78,25 +79,57 @@ static void mark_all(struct store_index *s, bool allowed) {
     memset(s->search.allowed, allowed ? 0xFF : 0, (s->search.slots / 64 + 1) * sizeof *s->search.allowed);
 }
 
+/* Only what the decision needs, borrowed from the row: this runs for every document. The metadata is the last column of the table
+ * and asked for only when it is looked at, which spares its pages. */
+#define SCOPE_COLUMNS                                                                                                         \
+    "d.id, s.name, d.path, d.title, d.url, d.collection, d.restricted, d.groups, d.first_chunk, d.chunks"
+
+static qa_status read_row(struct store_index *s, sqlite3_stmt *st, bool metadata, struct index_document *d, uint64_t *first,
+                          qa_error *err) {
+    struct store_file *f = &s->file;
+    const char **texts[] = {&d->source, &d->path, &d->title, &d->url, &d->collection};
+    const char *groups;
+    uint64_t restricted = 0;
+    *d = (struct index_document){.metadata = "{}"};
+    qa_status status = store_get_uint(f, st, 0, &d->document, err);
+    for (int i = 0; i < 5 && status == QA_OK; i++)
+        status = store_get_text(f, st, 1 + i, i >= 3, texts[i], err);
+    if (status == QA_OK)
+        status = store_get_uint(f, st, 6, &restricted, err);
+    if (status == QA_OK)
+        status = store_get_text(f, st, 7, false, &groups, err);
+    if (status == QA_OK && groups[0]) {
+        arena_reset(&s->scratch);
+        status = store_split(&s->scratch, groups, &d->groups, &d->n_groups, err);
+    }
+    if (status == QA_OK)
+        status = store_get_uint(f, st, 8, first, err);
+    if (status == QA_OK)
+        status = store_get_uint(f, st, 9, &d->chunks, err);
+    if (status == QA_OK && metadata)
+        status = store_get_text(f, st, 10, false, &d->metadata, err);
+    d->restricted = restricted != 0;
+    return status;
+}
+
 qa_status store_apply_scope(struct store_index *s, const struct index_scope *scope, qa_error *err) {
     bool only_caller = !scope->filter && !scope->collection, row, may;
+    bool metadata = scope->filter && filter_needs_metadata(scope->filter);
     sqlite3_stmt *st = NULL;
     mark_all(s, only_caller);
     qa_status status =
-        only_caller ? store_sql(&s->file, SQL_RULED,
-                                "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " WHERE d.ruled = 1", &st, err)
-                    : store_sql(&s->file, SQL_SCOPE, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS, &st, err);
+        only_caller ? store_sql(&s->file, SQL_RULED, "SELECT " SCOPE_COLUMNS " FROM " STORE_DOCUMENTS " WHERE d.ruled = 1", &st, err)
+        : metadata  ? store_sql(&s->file, SQL_SCOPE_METADATA, "SELECT " SCOPE_COLUMNS ", d.metadata FROM " STORE_DOCUMENTS, &st, err)
+                    : store_sql(&s->file, SQL_SCOPE, "SELECT " SCOPE_COLUMNS " FROM " STORE_DOCUMENTS, &st, err);
     while (status == QA_OK && (status = store_next(&s->file, st, &row, err)) == QA_OK && row) {
         struct index_document d;
         uint64_t first;
-        arena_reset(&s->scratch);
-        status = store_get_document(s, st, &s->scratch, &d, &first, err);
+        status = read_row(s, st, metadata, &d, &first, err);
         if (status == QA_OK)
             status = store_may_see(s, scope, &d, &may, err);
         if (status == QA_OK && may != only_caller)
             mark(s, d.document, first, d.chunks, may);
     }
-    if (status != QA_OK && st)
-        sqlite3_reset(st);
+    sqlite3_reset(st);
     return status;
 }

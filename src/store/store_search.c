@@ -1,9 +1,11 @@
-/* Text candidates. One statement matches the terms joined by OR and calls quaere_collect on its first row; from there xQueryPhrase walks the
- * posting lists one term after the other and calls back for each posting, with no row of a virtual table and no byte code in between
- * (three to four times quicker than an auxiliary function called for each row, and it finds the document frequencies on the way, which
- * FTS5's own bm25() needs a second walk for). Scores add up in an array by slot; the best k come out of it through a heap.
+/* Text candidates. One statement matches the terms joined by OR and calls quaere_collect on its first row; from there
+ * xQueryPhrase walks the posting lists one term after the other and calls back for each posting, with no row of a virtual
+ * table and no byte code in between (three to four times quicker than an auxiliary function called for each row, and it finds
+ * the document frequencies on the way, which FTS5's own bm25() needs a second walk for). Scores add up in an array by slot;
+ * the best k come out of it through a heap.
  *
- * What is out of scope is skipped before it is scored: it takes part in document frequencies (declared so) and in nothing else. */
+ * What is out of scope is skipped before it is scored: it takes part in document frequencies (declared so) and in nothing
+ * else. */
 #include "store/store_index.h"
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +90,8 @@ static qa_status reserve(struct store_index *s, qa_error *err) {
     return QA_OK;
 }
 
-/* Terms as an FTS5 expression: "a" OR "b". A term that cannot be one matches nothing but keeps its place among the phrases. */
+/* Terms as an FTS5 expression: "a" OR "b". A term that cannot be one matches nothing but keeps its place among the phrases.
+ * */
 static qa_status make_expression(struct arena *a, const struct index_term *terms, size_t n, char **out, qa_error *err) {
     struct buf b;
     buf_init(&b, MAX_EXPRESSION);
@@ -112,7 +115,8 @@ static qa_status make_expression(struct arena *a, const struct index_term *terms
 static qa_status run_match(struct store_index *s, const char *expression, qa_error *err) {
     sqlite3_stmt *st;
     bool row;
-    qa_status status = store_sql(&s->file, SQL_MATCH, "SELECT quaere_collect(postings) FROM postings WHERE postings MATCH ?1 LIMIT 1", &st, err);
+    qa_status status = store_sql(&s->file, SQL_MATCH,
+                                 "SELECT quaere_collect(postings) FROM postings WHERE postings MATCH ?1 LIMIT 1", &st, err);
     if (status != QA_OK)
         return status;
     store_bind_text(&s->file, st, 1, expression);
@@ -169,7 +173,8 @@ static size_t choose_best(const double *scores, size_t slots, uint32_t *heap, si
     return n;
 }
 
-static qa_status hand_out(struct store_index *s, size_t k, struct arena *a, struct index_candidate **out, size_t *n, qa_error *err) {
+static qa_status hand_out(struct store_index *s, size_t k, struct arena *a, struct index_candidate **out, size_t *n,
+                          qa_error *err) {
     const struct store_directory *d = &s->directory;
     size_t slots = d->blocks * STORE_BLOCK_CHUNKS;
     if (k > d->totals.chunks)
@@ -182,13 +187,14 @@ static qa_status hand_out(struct store_index *s, size_t k, struct arena *a, stru
     if (!*out)
         return arena_error(a, err, "searching");
     for (size_t i = 0; i < found; i++)
-        (*out)[i] = (struct index_candidate){store_chunk_at(d, heap[i]), d->entries[heap[i]].document, s->search.scores[heap[i]]};
+        (*out)[i] = (struct index_candidate){store_chunk_at(d, heap[i]), d->entries[heap[i]].document,
+                                             s->search.scores[heap[i]]};
     *n = found;
     return QA_OK;
 }
 
-qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k,
-                                struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err) {
+qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope,
+                                size_t k, struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err) {
     struct store_index *s = self;
     struct store_search *q = &s->search;
     char *expression = NULL;

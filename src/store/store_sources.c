@@ -34,7 +34,8 @@ static qa_status add_known(struct store_index *s, sqlite3_stmt *st, struct arena
     return status;
 }
 
-qa_status store_known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n, qa_error *err) {
+qa_status store_known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n,
+                                qa_error *err) {
     struct store_index *s = self;
     struct known_list l = {0};
     sqlite3_stmt *st = NULL;
@@ -82,7 +83,8 @@ qa_status store_list_sources(void *self, struct arena *a, struct index_source **
     return status;
 }
 
-static qa_status run_write(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two, const char *three,
+static qa_status run_write(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two,
+                           const char *three,
                            int64_t four, qa_error *err) {
     sqlite3_stmt *st;
     const char *texts[] = {one, two, three};
@@ -105,11 +107,14 @@ static qa_status run_write(struct store_index *s, unsigned slot, const char *sql
 
 qa_status store_note_failure(void *self, const char *source, const char *path, const char *cause, qa_error *err) {
     if (!cause)
-        return run_write(self, SQL_UNNOTE, "DELETE FROM failures WHERE source = ?1 AND path = ?2", source, path, NULL, 0, err);
-    return run_write(self, SQL_NOTE, "INSERT OR REPLACE INTO failures VALUES(?1, ?2, ?3, ?4)", source, path, cause, clock_now_ms(), err);
+        return run_write(self, SQL_UNNOTE, "DELETE FROM failures WHERE source = ?1 AND path = ?2", source, path, NULL, 0,
+                         err);
+    return run_write(self, SQL_NOTE, "INSERT OR REPLACE INTO failures VALUES(?1, ?2, ?3, ?4)", source, path, cause,
+                     clock_now_ms(), err);
 }
 
-static qa_status find_text(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two, struct arena *a,
+static qa_status find_text(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two,
+                           struct arena *a,
                            const char **out, qa_error *err) {
     sqlite3_stmt *st;
     bool row;
@@ -130,8 +135,10 @@ static qa_status find_text(struct store_index *s, unsigned slot, const char *sql
     return status;
 }
 
-qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause, qa_error *err) {
-    return find_text(self, SQL_FIND_NOTE, "SELECT cause FROM failures WHERE source = ?1 AND path = ?2", source, path, a, cause, err);
+qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
+                             qa_error *err) {
+    return find_text(self, SQL_FIND_NOTE, "SELECT cause FROM failures WHERE source = ?1 AND path = ?2", source, path, a,
+                     cause, err);
 }
 
 qa_status store_get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
@@ -139,6 +146,7 @@ qa_status store_get_source_root(void *self, const char *source, struct arena *a,
 }
 
 qa_status store_put_source_root(void *self, const char *source, const char *root, qa_error *err) {
-    return run_write(self, SQL_PUT_ROOT, "INSERT INTO sources(name, root) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET root = excluded.root",
+    return run_write(self, SQL_PUT_ROOT,
+                     "INSERT INTO sources(name, root) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET root = excluded.root",
                      source, root, NULL, 0, err);
 }

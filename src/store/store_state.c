@@ -1,5 +1,5 @@
-/* Conversations and turns. Each append is a transaction of its own, durable when it returns; several processes may append at once, SQLite's
- * write lock makes them wait for each other (up to the busy timeout). */
+/* Conversations and turns. Each append is a transaction of its own, durable when it returns; several processes may append at
+ * once, SQLite's write lock makes them wait for each other (up to the busy timeout). */
 #include "base/utf8.h"
 #include "store/store_file.h"
 #include "store/store_schema.h"
@@ -11,7 +11,8 @@ enum { TITLE_BYTES = 80 };
 struct store_state {
     struct store_file file;
 };
-enum { SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_CREATE, SQL_COUNT, SQL_APPEND, SQL_LOAD, SQL_EXISTS, SQL_LIST, SQL_DELETE_TURNS, SQL_DELETE };
+enum { SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_CREATE, SQL_APPEND, SQL_LOAD, SQL_LIST,
+      SQL_DELETE_TURNS, SQL_DELETE };
 
 static qa_status run(struct store_file *f, unsigned slot, const char *sql, const char *one, qa_error *err) {
     sqlite3_stmt *st;
@@ -73,7 +74,8 @@ static qa_status append_turn(void *self, const char *conversation, const struct 
         return error_set(err, QA_INTERNAL, "%s was opened for reading", s->file.path);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!texts[i] || utf8_valid_len(texts[i], strlen(texts[i])) != strlen(texts[i]))
-            return error_set(err, QA_BAD_INPUT, "a turn of conversation %s holds text that is not UTF-8", i ? conversation : "?");
+            return error_set(err, QA_BAD_INPUT, "a turn of conversation %s holds text that is not UTF-8",
+                             i ? conversation : "?");
     qa_status status = run(&s->file, SQL_BEGIN, "BEGIN IMMEDIATE", NULL, err);
     return status == QA_OK ? end(&s->file, append(&s->file, conversation, t, err), err) : status;
 }
@@ -106,7 +108,8 @@ static qa_status read_turn(struct store_file *f, sqlite3_stmt *st, struct arena 
     return status;
 }
 
-static qa_status read_conversation(struct store_file *f, sqlite3_stmt *st, struct arena *a, struct memory_conversation *c, qa_error *err) {
+static qa_status read_conversation(struct store_file *f, sqlite3_stmt *st, struct arena *a, struct memory_conversation *c,
+                                   qa_error *err) {
     uint64_t created, updated;
     qa_status status = copy(f, st, 0, a, &c->id, err);
     if (status == QA_OK)
@@ -135,7 +138,8 @@ static void *room(struct arena *a, void *items, size_t n, size_t *cap, size_t si
     return grown;
 }
 
-static qa_status load_turns(void *self, const char *conversation, size_t limit, struct arena *a, struct memory_turn **out, size_t *n, qa_error *err) {
+static qa_status load_turns(void *self, const char *conversation, size_t limit, struct arena *a, struct memory_turn **out,
+                            size_t *n, qa_error *err) {
     struct store_file *f = &((struct store_state *)self)->file;
     struct memory_turn *turns = NULL;
     size_t cap = 0;
@@ -173,7 +177,8 @@ static qa_status load_turns(void *self, const char *conversation, size_t limit, 
     return status;
 }
 
-static qa_status list_conversations(void *self, size_t limit, struct arena *a, struct memory_conversation **out, size_t *n, qa_error *err) {
+static qa_status list_conversations(void *self, size_t limit, struct arena *a, struct memory_conversation **out, size_t *n,
+                                    qa_error *err) {
     struct store_file *f = &((struct store_state *)self)->file;
     struct memory_conversation *list = NULL;
     size_t cap = 0;
@@ -182,7 +187,8 @@ static qa_status list_conversations(void *self, size_t limit, struct arena *a, s
     *out = NULL;
     *n = 0;
     qa_status status = store_sql(f, SQL_LIST,
-                                 "SELECT id, title, turns, created_ms, updated_ms FROM conversations ORDER BY updated_ms DESC, id LIMIT ?1", &st, err);
+                                 "SELECT id, title, turns, created_ms, updated_ms FROM conversations "
+                                 "ORDER BY updated_ms DESC, id LIMIT ?1", &st, err);
     if (status != QA_OK)
         return status;
     store_bind_int(f, st, 1, limit && limit < INT64_MAX ? (int64_t)limit : -1);

@@ -35,7 +35,8 @@ void store_bind_text(struct store_file *f, sqlite3_stmt *st, int i, const char *
 void store_bind_bytes(struct store_file *f, sqlite3_stmt *st, int i, const void *p, size_t n, bool text) {
     if (!p)
         p = "";
-    note(f, text ? sqlite3_bind_text64(st, i, p, n, SQLITE_STATIC, SQLITE_UTF8) : sqlite3_bind_blob64(st, i, p, n, SQLITE_STATIC));
+    note(f, text ? sqlite3_bind_text64(st, i, p, n, SQLITE_STATIC, SQLITE_UTF8) : sqlite3_bind_blob64(st, i, p, n,
+                                                                                                      SQLITE_STATIC));
 }
 
 qa_status store_next(struct store_file *f, sqlite3_stmt *st, bool *row, qa_error *err) {

@@ -1,10 +1,10 @@
-/* Words for FTS5. Indexed are the terms of text/words.h but stop words, which are never asked for and would be a third of the postings. An
- * exact form is a token at the place of the term before it.
+/* Words for FTS5. Indexed are the terms of text/words.h but stop words, which are never asked for and would be a third of the
+ * postings. An exact form is a token at the place of the term before it.
  *
  * A query term comes here already in its normal form and is one token as it is.
  *
- * FTS5 takes a text back out of an index without content only when it gets exactly the text that went in, so head and body are made
- * here for both ways. */
+ * FTS5 takes a text back out of an index without content only when it gets exactly the text that went in, so head and body
+ * are made here for both ways. */
 #include "base/file.h"
 #include "store/store_index.h"
 #include "store/store_schema.h"
@@ -20,7 +20,8 @@ static int unless_stop(void *user, const struct word *word) {
     return word->stop ? 0 : f->each(f->user, word);
 }
 
-int store_each_word(struct words *w, const char *text, size_t n, int (*each)(void *user, const struct word *word), void *user) {
+int store_each_word(struct words *w, const char *text, size_t n, int (*each)(void *user, const struct word *word),
+                    void *user) {
     struct feed f = {each, user};
     return words_each(w, text, n, unless_stop, &f);
 }
@@ -66,7 +67,8 @@ static int give(void *user, const struct word *word) {
     struct token_feed *f = user;
     bool same_place = word->kind == WORD_EXACT;
     f->words += store_takes_place(word, f->words);
-    return f->take(f->user, same_place ? FTS5_TOKEN_COLOCATED : 0, word->norm, (int)word->norm_len, (int)word->start, (int)word->end);
+    return f->take(f->user, same_place ? FTS5_TOKEN_COLOCATED : 0, word->norm, (int)word->norm_len, (int)word->start,
+                   (int)word->end);
 }
 
 static int create(void *user, const char **args, int n, Fts5Tokenizer **out) {

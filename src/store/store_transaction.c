@@ -1,7 +1,7 @@
 /* begin, commit, rollback, and the part of the chunk directory that is being written.
  *
- * A statement that fails inside a transaction may have left half a document: from then on nothing but rollback is accepted. On a handle
- * that only reads, begin and commit hold one state of the index for everything read in between. */
+ * A statement that fails inside a transaction may have left half a document: from then on nothing but rollback is accepted.
+ * On a handle that only reads, begin and commit hold one state of the index for everything read in between. */
 #include "store/store_index.h"
 #include "store/store_write.h"
 #include <string.h>
@@ -119,7 +119,8 @@ qa_status store_flush_tail(struct store_index *s, qa_error *err) {
         return QA_OK;
     bool empty = memcmp(none, s->tail.entries, sizeof none) == 0;
     qa_status status = empty ? store_sql(&s->file, SQL_DELETE_BLOCK, "DELETE FROM chunk_blocks WHERE block = ?1", &st, err)
-                             : store_sql(&s->file, SQL_PUT_BLOCK, "INSERT OR REPLACE INTO chunk_blocks VALUES(?1, ?2)", &st, err);
+                             : store_sql(&s->file, SQL_PUT_BLOCK, "INSERT OR REPLACE INTO chunk_blocks VALUES(?1, ?2)", &st,
+                                         err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, (int64_t)s->tail.number);
@@ -150,7 +151,8 @@ qa_status store_set_entry(struct store_index *s, uint64_t chunk, struct store_en
             size_t n;
             status = store_get_bytes(&s->file, st, 0, &bytes, &n, err);
             if (status == QA_OK && n != sizeof s->tail.entries)
-                status = store_damaged(&s->file, err, "block %llu of the list of chunks has %zu bytes", (unsigned long long)number, n);
+                status = store_damaged(&s->file, err, "block %llu of the list of chunks has %zu bytes",
+                                       (unsigned long long)number, n);
             if (status == QA_OK)
                 memcpy(s->tail.entries, bytes, n);
         }

@@ -1,16 +1,17 @@
-/* Page checksums, so that a flipped bit on disk is an error and never a wrong answer: neither SQLite's b-trees nor FTS5's segments
- * would notice one inside a text or a posting.
+/* Page checksums, so that a flipped bit on disk is an error and never a wrong answer: neither SQLite's b-trees nor FTS5's
+ * segments would notice one inside a text or a posting.
  *
- * A page has 4096 bytes; SQLite is told to leave the last 8 alone (the "reserved bytes" of its file format, so other tools still read
- * the file). There stands XXH3 of the 4088 bytes before, plus the page number times an odd constant: a page in the wrong place is
- * damage too. Little-endian.
+ * A page has 4096 bytes; SQLite is told to leave the last 8 alone (the "reserved bytes" of its file format, so other tools
+ * still read the file). There stands XXH3 of the 4088 bytes before, plus the page number times an odd constant: a page in the
+ * wrong place is damage too. Little-endian.
  *
- * Only the main file: what is in the -wal has checksums of SQLite's own, and changing bytes on their way there would break them. A
- * page therefore gets its sum when a checkpoint copies it over, and is verified when it is read from there.
+ * Only the main file: what is in the -wal has checksums of SQLite's own, and changing bytes on their way there would break
+ * them. A page therefore gets its sum when a checkpoint copies it over, and is verified when it is read from there.
  *
- * Whether a file has sums is read from its header (page size 4096, 8 reserved bytes, an application id of ours or none yet); that of
- * another program passes unchanged, and store_file.c refuses it with a better message. Files are handed on to the default VFS of the
- * moment, which is how the tests put theirs below. Without xFetch in the method table SQLite never maps the file. */
+ * Whether a file has sums is read from its header (page size 4096, 8 reserved bytes, an application id of ours or none yet);
+ * that of another program passes unchanged, and store_file.c refuses it with a better message. Files are handed on to the
+ * default VFS of the moment, which is how the tests put theirs below. Without xFetch in the method table SQLite never maps
+ * the file. */
 #include "store/store_vfs.h"
 #include "base/hash.h"
 #include "store/store_file.h"
@@ -142,9 +143,13 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *out, int 
     return SQLITE_OK;
 }
 
-static int delete_file(sqlite3_vfs *v, const char *name, int sync_dir) { (void)v; return below()->xDelete(below(), name, sync_dir); }
-static int access_file(sqlite3_vfs *v, const char *name, int flags, int *out) { (void)v; return below()->xAccess(below(), name, flags, out); }
-static int full_name(sqlite3_vfs *v, const char *name, int n, char *out) { (void)v; return below()->xFullPathname(below(), name, n, out); }
+static int delete_file(sqlite3_vfs *v, const char *name, int sync_dir) { (void)v; return below()->xDelete(below(), name,
+                                                                                                          sync_dir); }
+static int access_file(sqlite3_vfs *v, const char *name, int flags, int *out) { (void)v; return below()->xAccess(below(),
+                                                                                                                 name, flags,
+                                                                                                                     out); }
+static int full_name(sqlite3_vfs *v, const char *name, int n, char *out) { (void)v; return below()->xFullPathname(below(),
+                                                                                                                  name, n, out); }
 static int randomness(sqlite3_vfs *v, int n, char *out) { (void)v; return below()->xRandomness(below(), n, out); }
 static int sleep_for(sqlite3_vfs *v, int us) { (void)v; return below()->xSleep(below(), us); }
 static int now(sqlite3_vfs *v, double *out) { (void)v; return below()->xCurrentTime(below(), out); }

@@ -1,7 +1,9 @@
-/* Documents into the index and out of it. Everything about a document is written in one call, inside the caller's transaction.
+/* Documents into the index and out of it. Everything about a document is written in one call, inside the caller's
+ * transaction.
  *
- * The text that is indexed is decoded from map and bytes, not taken from the caller, because that is what will be there when the postings
- * have to be taken out again; a map that yields something else than the caller's text is a defect and refused. */
+ * The text that is indexed is decoded from map and bytes, not taken from the caller, because that is what will be there when
+ * the postings have to be taken out again; a map that yields something else than the caller's text is a defect and refused.
+ * */
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "store/store_index.h"
@@ -61,7 +63,8 @@ static qa_status delete_posting(struct store_index *s, uint64_t chunk, const str
 }
 
 /* The chunk in the current row of st (id, start, heading, map). */
-static qa_status take_out_chunk(struct store_index *s, sqlite3_stmt *st, const struct old_document *old, const char *bytes, qa_error *err) {
+static qa_status take_out_chunk(struct store_index *s, sqlite3_stmt *st, const struct old_document *old, const char *bytes,
+                                qa_error *err) {
     uint64_t chunk, start;
     const char *heading;
     const uint8_t *map;
@@ -105,7 +108,8 @@ static qa_status take_out(struct store_index *s, const struct old_document *old,
     sqlite3_blob_close(blob);
     if (status == QA_OK)
         status = store_sql(&s->file, SQL_OLD_CHUNKS,
-                           "SELECT id, start, heading, map FROM chunks WHERE id >= ?1 AND id < ?2 AND document = ?3", &st, err);
+                           "SELECT id, start, heading, map FROM chunks WHERE id >= ?1 AND id < ?2 AND document = ?3", &st,
+                               err);
     if (status == QA_OK) {
         store_bind_int(&s->file, st, 1, (int64_t)old->first);
         store_bind_int(&s->file, st, 2, (int64_t)(old->first + old->chunks));
@@ -130,7 +134,8 @@ static qa_status take_out(struct store_index *s, const struct old_document *old,
     }
     if (status == QA_OK)
         status = run_with_number(s, SQL_DELETE_CONTENT, "DELETE FROM contents WHERE document = ?1", old->id, err);
-    return status == QA_OK ? run_with_number(s, SQL_DELETE_DOCUMENT, "DELETE FROM documents WHERE id = ?1", old->id, err) : status;
+    return status == QA_OK ? run_with_number(s, SQL_DELETE_DOCUMENT, "DELETE FROM documents WHERE id = ?1", old->id,
+                                             err) : status;
 }
 
 /* Takes out the document of that name if there is one. */
@@ -140,7 +145,8 @@ static qa_status forget(struct store_index *s, int64_t source, const char *path,
     struct old_document old;
     *found = false;
     qa_status status = store_sql(&s->file, SQL_OLD,
-                                 "SELECT id, title, path, bytes, first_chunk, chunks FROM documents WHERE source = ?1 AND path = ?2", &st, err);
+                                 "SELECT id, title, path, bytes, first_chunk, chunks FROM documents "
+                                 "WHERE source = ?1 AND path = ?2", &st, err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, source);
@@ -194,7 +200,8 @@ static char *join(struct arena *a, const char *const *parts, size_t n) {
 
 static qa_status put_posting(struct store_index *s, uint64_t chunk, const struct textmap *text, qa_error *err) {
     sqlite3_stmt *st;
-    qa_status status = store_sql(&s->file, SQL_PUT_POSTING, "INSERT INTO postings(rowid, head, body) VALUES(?1, ?2, ?3)", &st, err);
+    qa_status status = store_sql(&s->file, SQL_PUT_POSTING, "INSERT INTO postings(rowid, head, body) VALUES(?1, ?2, ?3)", &st,
+                                 err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, (int64_t)chunk);
@@ -215,8 +222,10 @@ static qa_status put_chunk(struct store_index *s, const struct index_document_re
     struct textmap text;
     arena_reset(&s->scratch);
     qa_status status = textmap_decode(&s->scratch, c->map, c->map_len, c->start, d->bytes, 0, d->len, &text, err);
-    if (status == QA_CORRUPT || (status == QA_OK && (text.plain_len != c->plain_len || memcmp(text.plain, c->plain, c->plain_len) != 0)))
-        return error_set(err, QA_INTERNAL, "the text of %s at byte %llu is not what its map yields", d->path, (unsigned long long)c->start);
+    if (status == QA_CORRUPT || (status == QA_OK && (text.plain_len != c->plain_len ||
+                                                     memcmp(text.plain, c->plain, c->plain_len) != 0)))
+        return error_set(err, QA_INTERNAL, "the text of %s at byte %llu is not what its map yields", d->path,
+                         (unsigned long long)c->start);
     if (status != QA_OK)
         return status;
     char *heading = c->n_heading ? join(&s->scratch, c->heading, c->n_heading) : NULL;
@@ -226,9 +235,11 @@ static qa_status put_chunk(struct store_index *s, const struct index_document_re
     if (status == QA_OK)
         status = put_posting(s, chunk, &text, err);
     if (status == QA_OK)
-        status = store_set_entry(s, chunk, (struct store_entry){(uint32_t)document, cut(s->counted[0]), cut(s->counted[1])}, err);
+        status = store_set_entry(s, chunk, (struct store_entry){(uint32_t)document, cut(s->counted[0]), cut(s->counted[1])},
+                                 err);
     if (status == QA_OK)
-        status = store_sql(&s->file, SQL_PUT_CHUNK, "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &st, err);
+        status = store_sql(&s->file, SQL_PUT_CHUNK, "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &st,
+                           err);
     if (status != QA_OK)
         return status;
     store_bind_int(&s->file, st, 1, (int64_t)chunk);
@@ -243,7 +254,8 @@ static qa_status put_chunk(struct store_index *s, const struct index_document_re
     return store_run(&s->file, st, err);
 }
 
-static qa_status put_row(struct store_index *s, const struct index_document_record *d, int64_t source, uint64_t document, qa_error *err) {
+static qa_status put_row(struct store_index *s, const struct index_document_record *d, int64_t source, uint64_t document,
+                         qa_error *err) {
     sqlite3_stmt *st;
     uint8_t hash[16], settings[16];
     arena_reset(&s->scratch);
@@ -306,8 +318,8 @@ static qa_status put(struct store_index *s, const struct index_document_record *
     return status;
 }
 
-/* All that can be wrong with a record is found before anything is written, so that one bad document does not cost the others of its
- * transaction. (A savepoint for each document would do, but each makes FTS5 write out what it has gathered.) */
+/* All that can be wrong with a record is found before anything is written, so that one bad document does not cost the others
+ * of its transaction. (A savepoint for each document would do, but each makes FTS5 write out what it has gathered.) */
 static qa_status check_record(const struct store_index *s, const struct index_document_record *d, qa_error *err) {
     qa_status status = check_text("the source", d->source, true, d->path, err);
     if (status == QA_OK)
@@ -321,19 +333,22 @@ static qa_status check_record(const struct store_index *s, const struct index_do
     if (status == QA_OK)
         status = check_text("the metadata", d->metadata, true, d->path, err);
     if (status == QA_OK && d->len > INT32_MAX / 2)
-        status = error_set(err, QA_TOO_LARGE, "%s: document %s has %zu MiB; the index holds up to %d", s->file.path, d->path, d->len >> 20,
+        status = error_set(err, QA_TOO_LARGE, "%s: document %s has %zu MiB; the index holds up to %d", s->file.path, d->path,
+                           d->len >> 20,
                            INT32_MAX / 2 >> 20);
     for (size_t i = 0; i < d->n_groups && status == QA_OK; i++) {
         status = check_text("an access group", d->groups[i], true, d->path, err);
         if (status == QA_OK && (!d->groups[i][0] || strpbrk(d->groups[i], STORE_SEPARATOR)))
-            status = error_set(err, QA_BAD_INPUT, "an access group of document %s is empty or holds a control character", d->path);
+            status = error_set(err, QA_BAD_INPUT, "an access group of document %s is empty or holds a control character",
+                               d->path);
     }
     for (size_t i = 0; i < d->n_chunks && status == QA_OK; i++) {
         const struct index_chunk_record *c = &d->chunks[i];
         for (size_t h = 0; h < c->n_heading && status == QA_OK; h++)
             status = check_text("a heading", c->heading[h], true, d->path, err);
         if (status == QA_OK && (c->start > c->end || c->end > d->len))
-            status = error_set(err, QA_INTERNAL, "a chunk of %s is bytes %llu to %llu of %zu", d->path, (unsigned long long)c->start,
+            status = error_set(err, QA_INTERNAL, "a chunk of %s is bytes %llu to %llu of %zu", d->path,
+                               (unsigned long long)c->start,
                                (unsigned long long)c->end, d->len);
     }
     return status;
@@ -372,9 +387,10 @@ qa_status store_forget_document(void *self, const char *source, const char *path
     return end(s, status);
 }
 
-/* The head column holds words of the path, so the postings change, and FTS5 takes a row out and puts it in whole: moving is forgetting and
- * putting, spared only the reading and parsing of the file. */
-qa_status store_move_document(void *self, const char *source, const char *from, const struct index_document_record *to, qa_error *err) {
+/* The head column holds words of the path, so the postings change, and FTS5 takes a row out and puts it in whole: moving is
+ * forgetting and putting, spared only the reading and parsing of the file. */
+qa_status store_move_document(void *self, const char *source, const char *from, const struct index_document_record *to,
+                              qa_error *err) {
     struct store_index *s = self;
     int64_t number;
     bool found = false;

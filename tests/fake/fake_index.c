@@ -1,5 +1,5 @@
-/* Documents are immutable once made and counted by reference; a state is three sorted arrays of pointers. begin copies the arrays, rollback
- * drops the copy: no undo to get wrong.
+/* Documents are immutable once made and counted by reference; a state is three sorted arrays of pointers. begin copies the
+ * arrays, rollback drops the copy: no undo to get wrong.
  *
  * Numbers: document number and chunk number grow and are never used again, as in the real store. */
 #include "fake/fake_index.h"
@@ -131,7 +131,8 @@ static bool copy_chunks(struct arena *a, const struct index_document_record *fro
         chunks[i] = from->chunks[i];
         chunks[i].plain = arena_copy(a, from->chunks[i].plain, from->chunks[i].plain_len);
         chunks[i].map = (const uint8_t *)arena_copy(a, from->chunks[i].map, from->chunks[i].map_len);
-        if (!chunks[i].plain || !chunks[i].map || !copy_strings(a, from->chunks[i].heading, from->chunks[i].n_heading, &chunks[i].heading))
+        if (!chunks[i].plain || !chunks[i].map ||
+            !copy_strings(a, from->chunks[i].heading, from->chunks[i].n_heading, &chunks[i].heading))
             return false;
     }
     out->chunks = chunks;
@@ -153,7 +154,8 @@ static struct document *new_document(struct fake_index *f, const struct index_do
     r->collection = arena_string(&d->arena, from->collection);
     r->metadata = arena_string(&d->arena, from->metadata ? from->metadata : "{}");
     r->bytes = arena_copy(&d->arena, from->bytes, from->len);
-    if (!r->source || !r->path || !r->title || !r->metadata || !r->bytes || !r->url != !from->url || !r->collection != !from->collection ||
+    if (!r->source || !r->path || !r->title || !r->metadata || !r->bytes || !r->url != !from->url ||
+        !r->collection != !from->collection ||
         !copy_strings(&d->arena, from->groups, from->n_groups, &r->groups) || !copy_chunks(&d->arena, from, r)) {
         unref(d);
         return NULL;
@@ -237,7 +239,8 @@ static qa_status put_document(void *self, const struct index_document_record *re
     return status == QA_OK ? insert(f, record, err) : status;
 }
 
-static qa_status move_document(void *self, const char *source, const char *from, const struct index_document_record *to, qa_error *err) {
+static qa_status move_document(void *self, const char *source, const char *from, const struct index_document_record *to,
+                               qa_error *err) {
     struct fake_index *f = self;
     size_t at;
     qa_status status = before_write(f, err);
@@ -308,7 +311,8 @@ static qa_status note_failure(void *self, const char *source, const char *path, 
     return good ? QA_OK : error_no_memory(err, "noting a failure");
 }
 
-static qa_status find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause, qa_error *err) {
+static qa_status find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
+                              qa_error *err) {
     const struct state *s = visible(self);
     const char *text = get_note(s->failures, s->n_failures, source, path);
     *cause = arena_string(a, text);
@@ -343,7 +347,8 @@ static qa_status list_sources(void *self, struct arena *a, struct index_source *
     return rows ? QA_OK : arena_error(a, err, "listing sources");
 }
 
-static qa_status known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n, qa_error *err) {
+static qa_status known_documents(void *self, const char *source, struct arena *a, struct index_known **out, size_t *n,
+                                 qa_error *err) {
     const struct state *s = visible(self);
     struct index_known *rows = arena_array(a, s->n_documents, sizeof *rows);
     *n = 0;
@@ -375,7 +380,8 @@ static bool in_scope(const struct document *d, const struct index_scope *scope) 
     json_t *metadata = NULL;
     if (json_parse(r->metadata, strlen(r->metadata), &metadata, NULL) != QA_OK)
         metadata = NULL;
-    struct filter_subject subject = {.path = r->path, .source = r->source, .title = r->title, .url = r->url, .collection = r->collection,
+    struct filter_subject subject = {.path = r->path, .source = r->source, .title = r->title, .url = r->url,
+                                     .collection = r->collection,
                                      .metadata = metadata};
     bool matches = filter_matches(scope->filter, &subject);
     json_decref(metadata);
@@ -419,7 +425,8 @@ static int by_score(const void *pa, const void *pb) {
     return a->chunk < b->chunk ? -1 : a->chunk > b->chunk;
 }
 
-static qa_status text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k, struct arena *a,
+static qa_status text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope,
+                                 size_t k, struct arena *a,
                                  struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err) {
     const struct state *s = visible(self);
     const double k1 = 1.2, b = 0.75;
@@ -471,7 +478,8 @@ static qa_status text_candidates(void *self, struct index_term *terms, size_t n_
     return QA_OK;
 }
 
-static qa_status load_passage(const struct document *d, uint64_t number, struct arena *a, struct index_passage *out, qa_error *err) {
+static qa_status load_passage(const struct document *d, uint64_t number, struct arena *a, struct index_passage *out,
+                              qa_error *err) {
     const struct index_document_record *r = &d->record;
     const struct index_chunk_record *c = &r->chunks[number - d->first_chunk];
     char span[64], id[24];
@@ -505,7 +513,8 @@ static const struct document *by_chunk(const struct state *s, uint64_t number) {
     return NULL;
 }
 
-static qa_status load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out, qa_error *err) {
+static qa_status load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
+                               qa_error *err) {
     qa_status status = QA_OK;
     for (size_t i = 0; status == QA_OK && i < n; i++) {
         const struct document *d = by_chunk(visible(self), chunks[i]);
@@ -520,11 +529,13 @@ static struct index_document describe(const struct document *d) {
     const struct index_document_record *r = &d->record;
     return (struct index_document){.document = d->number, .source = r->source, .path = r->path, .title = r->title, .url = r->url,
                                    .collection = r->collection, .metadata = r->metadata, .restricted = r->restricted,
-                                   .groups = (const char **)(uintptr_t)r->groups, .n_groups = r->n_groups, .hash = r->hash, .bytes = r->len,
+                                   .groups = (const char **)(uintptr_t)r->groups, .n_groups = r->n_groups, .hash = r->hash,
+                                   .bytes = r->len,
                                    .chunks = r->n_chunks};
 }
 
-static qa_status each_document(void *self, const struct index_scope *scope, int (*each)(void *user, const struct index_document *d), void *user,
+static qa_status each_document(void *self, const struct index_scope *scope,
+                               int (*each)(void *user, const struct index_document *d), void *user,
                                qa_error *err) {
     (void)err;
     const struct state *s = visible(self);
@@ -585,7 +596,8 @@ static qa_status statistics(void *self, struct index_statistics *out, qa_error *
 }
 
 static const struct index_ops fake_ops = {
-    .text_candidates = text_candidates, .load_passages = load_passages, .each_document = each_document, .find_document = find_document,
+    .text_candidates = text_candidates, .load_passages = load_passages, .each_document = each_document,
+    .find_document = find_document,
     .statistics = statistics, .begin = begin, .commit = commit, .rollback = rollback, .known_documents = known_documents,
     .put_document = put_document, .move_document = move_document, .forget_document = forget_document, .note_failure = note_failure,
     .find_failure = find_failure, .get_source_root = get_source_root, .put_source_root = put_source_root,
@@ -629,18 +641,21 @@ void fake_index_dump(const struct fake_index *f, struct buf *out) {
                    r->collection ? r->collection : "-", r->metadata, r->restricted ? "for" : "public");
         for (size_t g = 0; g < r->n_groups; g++)
             buf_printf(out, " [%s]", r->groups[g]);
-        buf_printf(out, " hash=%016llx settings=%016llx %zu bytes\n", (unsigned long long)r->hash.lo, (unsigned long long)r->settings.lo, r->len);
+        buf_printf(out, " hash=%016llx settings=%016llx %zu bytes\n", (unsigned long long)r->hash.lo,
+                   (unsigned long long)r->settings.lo, r->len);
         for (size_t c = 0; c < r->n_chunks; c++) {
             const struct index_chunk_record *k = &r->chunks[c];
             buf_printf(out, "  %llu-%llu", (unsigned long long)k->start, (unsigned long long)k->end);
             for (size_t h = 0; h < k->n_heading; h++)
                 buf_printf(out, " > %s", k->heading[h]);
-            buf_printf(out, ": %zu bytes %016llx, map %016llx\n", k->plain_len, (unsigned long long)hash_bytes(k->plain, k->plain_len).lo,
+            buf_printf(out, ": %zu bytes %016llx, map %016llx\n", k->plain_len,
+                       (unsigned long long)hash_bytes(k->plain, k->plain_len).lo,
                        (unsigned long long)hash_bytes(k->map, k->map_len).lo);
         }
     }
     for (size_t i = 0; i < f->committed.n_failures; i++)
-        buf_printf(out, "failed %s:%s: %s\n", f->committed.failures[i].source, f->committed.failures[i].path, f->committed.failures[i].text);
+        buf_printf(out, "failed %s:%s: %s\n", f->committed.failures[i].source, f->committed.failures[i].path,
+                   f->committed.failures[i].text);
     for (size_t i = 0; i < f->committed.n_roots; i++)
         buf_printf(out, "root %s: %s\n", f->committed.roots[i].source, f->committed.roots[i].text);
 }
@@ -675,10 +690,12 @@ static bool split(struct arena *a, const char *text, const char *const *heading,
     return chunks != NULL;
 }
 
-qa_status fake_index_add(struct fake_index *f, const char *source, const char *path, const char *title, const char *heading, const char *text,
+qa_status fake_index_add(struct fake_index *f, const char *source, const char *path, const char *title, const char *heading,
+                         const char *text,
                          const char *const *groups, size_t n_groups, const char *metadata, qa_error *err) {
     struct arena a;
-    struct index_document_record r = {.source = source, .path = path, .title = title, .metadata = metadata, .restricted = groups != NULL,
+    struct index_document_record r = {.source = source, .path = path, .title = title, .metadata = metadata,
+                                      .restricted = groups != NULL,
                                       .groups = groups, .n_groups = n_groups, .hash = hash_bytes(text, strlen(text)), .bytes = text,
                                       .len = strlen(text)};
     arena_init(&a, DOCUMENT_MEMORY);

@@ -1,5 +1,6 @@
-/* An index port in memory, complete enough to test ingest, search and answers: BM25 over the words of text/words.h with title, heading path
- * and file name counted twice; filter and caller inside every read; transactions that roll back. Small and slow.
+/* An index port in memory, complete enough to test ingest, search and answers: BM25 over the words of text/words.h with
+ * title, heading path and file name counted twice; filter and caller inside every read; transactions that roll back. Small
+ * and slow.
  *
  * One thread at a time. All functions cope with allocations that fail (fault tests), and hand out nothing then. */
 #ifndef FAKE_INDEX_H
@@ -21,9 +22,10 @@ const struct index_document_record *fake_index_find(const struct fake_index *f, 
 /* The cause noted for a path, or NULL. */
 const char *fake_index_failure(const struct fake_index *f, const char *source, const char *path);
 
-/* Puts one Markdown-like text without any reader: paragraphs separated by blank lines become chunks, copied whole. heading may be NULL;
- * groups NULL: everyone; else `n_groups` of them (0: nobody). Commits. */
-qa_status fake_index_add(struct fake_index *f, const char *source, const char *path, const char *title, const char *heading, const char *text,
+/* Puts one Markdown-like text without any reader: paragraphs separated by blank lines become chunks, copied whole. heading
+ * may be NULL; groups NULL: everyone; else `n_groups` of them (0: nobody). Commits. */
+qa_status fake_index_add(struct fake_index *f, const char *source, const char *path, const char *title, const char *heading,
+                         const char *text,
                          const char *const *groups, size_t n_groups, const char *metadata, qa_error *err);
 
 struct fake_index_counts {

@@ -1,5 +1,5 @@
-// Ends a child process at the Nth call of the file system, a write by half, for every N until a run gets through. Afterwards the file opens, is
-// whole, and holds the old or the new state; the new one when the child had been told that its commit is done.
+// Ends a child process at the Nth call of the file system, a write by half, for every N until a run gets through. Afterwards the
+// file opens, is whole, and holds the old or the new state; the new one when the child had been told that its commit is done.
 #include "fault/vfs_fault.h"
 #include "fault/vfs_story.h"
 #include <sys/wait.h>

@@ -104,14 +104,16 @@ static inline bool doc_check_same_text(const struct doc_tree *t, const struct do
     return true;
 }
 
-// Does the chunk end with a heading (no very long one) whose text stands in the next?
+// Does the chunk end with a heading (no very long ones) whose text stands in the next?
 static inline bool doc_check_loses_text(const struct doc_tree *t, const struct doc_chunk *c, size_t target) {
     size_t last = t->n_blocks;
     for (size_t i = 0; i < t->n_blocks && t->blocks[i].start < c->end; i++)
         if (t->blocks[i].end > c->start)
             last = i;
-    if (last + 1 >= t->n_blocks || t->blocks[last].kind != UNIT_HEADING || t->blocks[last].end > c->end ||
-        t->blocks[last].plain_len + 2 > target / 2)
+    size_t headings = 0;
+    for (size_t i = last; i < t->n_blocks && t->blocks[i].kind == UNIT_HEADING; i--)
+        headings += t->blocks[i].plain_len + 2;
+    if (last + 1 >= t->n_blocks || !headings || headings > target / 2 || t->blocks[last].end > c->end)
         return false;
     return t->blocks[last + 1].kind != UNIT_HEADING || t->blocks[last + 1].level > t->blocks[last].level;
 }

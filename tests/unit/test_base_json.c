@@ -216,6 +216,7 @@ static void output_is_short_and_stable(void **state) {
     written("4.4e-5", json_real(4.4000000000000004e-05), 0);
     written("0.0", json_round(NAN, 2), 0);
     written("0.0", json_round(INFINITY, 2), 0);
+    written("\"x\\u007Fy\\u009Bz\\u0080 \xC2\xA0\xC3\x9F\"", json_text0("x\x7Fy\xC2\x9Bz\xC2\x80 \xC2\xA0\xC3\x9F"), 0);
     json_t *object = json_object();
     json_put(object, "z", json_integer(1), &ok);
     json_put(object, "a", json_text0("\x1B[31m"), &ok);

@@ -106,8 +106,8 @@ static void test_messages(void **state) {
     static const struct {
         const char *text, *message;
     } rows[] = {
-        {"index: a\nstate: b\nindex: c\n", "/p/quaere.yaml:3:1: duplicate key"},
-        {"sources:\n- name: a\n  path: x\n  name: b\n", "/p/quaere.yaml:4:3: duplicate key"},
+        {"index: a\nstate: b\nindex: c\n", "/p/quaere.yaml:3:1: duplicate key \"index\""},
+        {"sources:\n- name: a\n  path: x\n  name: b\n", "/p/quaere.yaml:4:3: duplicate key \"name\""},
         {"index: [a\n", "/p/quaere.yaml:2:1: flow sequence without a closing bracket"},
         {"index: a\n---\nindex: b\n", "/p/quaere.yaml: a second document begins after \"---\"; only one is read"},
         {"index: &x a\nstate: *x\n", "/p/quaere.yaml:1:1: anchors (&name) and aliases (*name) are not read here; write it out"},

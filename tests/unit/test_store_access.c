@@ -1,5 +1,6 @@
-// Access and filters against a brute-force reference: what a scope lets through is the unrestricted list without what filter_matches and
-// caller_may_see refuse, in the same order with the same scores. Random documents, filters and callers from a fixed seed.
+// Access and filters against a brute-force reference: what a scope lets through is the unrestricted list without what
+// filter_matches and caller_may_see refuse, in the same order with the same scores. Random documents, filters and callers from a
+// fixed seed.
 #include "test_store_sample.h"
 
 enum { DOCUMENTS = 160, ROUNDS = 600 };
@@ -29,8 +30,10 @@ static void make_document(int i) {
     switch (pick(4)) {
     case 0: strcpy(d->metadata, "{}"); break;
     case 1: snprintf(d->metadata, sizeof d->metadata, "{\"lang\":\"%s\",\"version\":%u}", pick(2) ? "en" : "de", pick(5)); break;
-    case 2: snprintf(d->metadata, sizeof d->metadata, "{\"tags\":[\"%s\",\"%s\"],\"date\":\"2025-0%u-01\"}", words[pick(8)], words[pick(8)], 1 + pick(9)); break;
-    default: snprintf(d->metadata, sizeof d->metadata, "{\"a\":{\"b\":\"%s\"},\"version\":\"1.%u.0\"}", words[pick(8)], pick(12)); break;
+    case 2: snprintf(d->metadata, sizeof d->metadata, "{\"tags\":[\"%s\",\"%s\"],\"date\":\"2025-0%u-01\"}", words[pick(8)],
+                     words[pick(8)], 1 + pick(9)); break;
+    default: snprintf(d->metadata, sizeof d->metadata, "{\"a\":{\"b\":\"%s\"},\"version\":\"1.%u.0\"}", words[pick(8)],
+                      pick(12)); break;
     }
     unsigned n = 1 + pick(40);
     for (unsigned k = 0; k < n && strlen(d->text) < 380; k++)
@@ -43,8 +46,10 @@ static void make_document(int i) {
 }
 
 static const char *random_filter(char *out, size_t size) {
-    static const char *const leaves[] = {"lang=en", "version>=2", "version<1.5", "path^=docs/", "source=wiki", "title in (heron, otter)", "tags=river",
-                                         "a.b!=lake", "date<2025-05-01", "name^=marsh", "collection=birds", "missing=1", "not lang=de"};
+    static const char *const leaves[] = {"lang=en", "version>=2", "version<1.5", "path^=docs/", "source=wiki",
+                                         "title in (heron, otter)", "tags=river",
+                                         "a.b!=lake", "date<2025-05-01", "name^=marsh", "collection=birds", "missing=1",
+                                             "not lang=de"};
     const char *a = leaves[pick(13)], *b = leaves[pick(13)], *c = leaves[pick(13)];
     switch (pick(5)) {
     case 0: snprintf(out, size, "%s", a); break;
@@ -60,7 +65,8 @@ static bool allowed(const struct index_scope *scope, const struct sample *d) {
     json_t *metadata = NULL;
     assert_ok(json_parse(d->metadata, strlen(d->metadata), &metadata, err));
     struct filter_subject subject = {d->path, d->source, d->title, d->url, d->collection, metadata};
-    bool yes = filter_matches(scope->filter, &subject) && (!scope->caller || caller_may_see(scope->caller, d->restricted, d->groups, d->n_groups)) &&
+    bool yes = filter_matches(scope->filter, &subject) && (!scope->caller ||
+                                                           caller_may_see(scope->caller, d->restricted, d->groups, d->n_groups)) &&
                (!scope->collection || (d->collection && strcmp(d->collection, scope->collection) == 0));
     json_decref(metadata);
     return yes;
@@ -139,7 +145,8 @@ static void scopes_agree_with_brute_force(void **state) {
                 hidden++;
                 continue;
             }
-            if (want >= n_some || some[want].chunk != all[i].chunk || some[want].document != all[i].document || some[want].score != all[i].score)
+            if (want >= n_some || some[want].chunk != all[i].chunk || some[want].document != all[i].document ||
+                some[want].score != all[i].score)
                 fail_msg("round %d, filter %s: candidate %zu differs", round, scope.filter ? text : "none", want);
             want++;
         }

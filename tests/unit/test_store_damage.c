@@ -1,9 +1,11 @@
-// Damaged files: cut short, bytes flipped, with the page checksums as they were and with checksums made to fit (somebody did it on purpose).
-// As they were: an error or the right answers. Made to fit: an error or some answer. Never a crash, and reading never changes the file.
+// Damaged files: cut short, bytes flipped, with the page checksums as they were and with checksums made to fit (somebody did it on
+// purpose). As they were: an error or the right answers. Made to fit: an error or some answer. Never a crash, and reading never
+// changes the file.
 #include "test_store_sample.h"
 #include "base/buf.h"
 #include "store/store_index.h"
 #include "store/store_vfs.h"
+#include <fcntl.h>
 
 static char *dir, path[4096], *original;
 static size_t original_len;
@@ -63,7 +65,8 @@ static int set_up(void **state) {
     (void)state;
     static const char *const ops[] = {"ops"};
     static const struct sample docs[] = {
-        {.source = "guide", .path = "spot.md", .text = "# Spot training\n\nManaged spot training saves money.\n\nSet max_wait above the runtime.",
+        {.source = "guide", .path = "spot.md",
+         .text = "# Spot training\n\nManaged spot training saves money.\n\nSet max_wait above the runtime.",
          .title = "Spot", .collection = "docs", .metadata = "{\"lang\":\"en\"}"},
         {.source = "guide", .path = "life.md", .text = "A notebook instance runs JupyterLab.\n\nStop it to save money."},
         {.source = "wiki", .path = "secret.md", .text = "The heron flies over the river.", .groups = ops, .n_groups = 1},
@@ -72,7 +75,8 @@ static int set_up(void **state) {
     struct store_index *s = NULL;
     char long_text[20000] = "";
     for (int i = 0; i < 300; i++)
-        sprintf(long_text + strlen(long_text), "Sentence %d tells of heron%d and river%d.%s", i, i, i % 17, i % 30 == 29 ? "\n\n" : " ");
+        sprintf(long_text + strlen(long_text), "Sentence %d tells of heron%d and river%d.%s", i, i, i % 17,
+                i % 30 == 29 ? "\n\n" : " ");
     struct sample more = {.source = "wiki", .path = "long.md", .text = long_text, .collection = "docs"}, again = docs[3];
     again.text = "Something else.";
     dir = sample_folder();
@@ -104,16 +108,30 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* Makes the file hold these bytes; pages that it holds already are not written again, for the sake of the disk. */
+static void place(const char *bytes, size_t n) {
+    static char old[STORE_PAGE];
+    char beside[4110];
+    unlink(strcat(strcpy(beside, path), "-wal"));
+    unlink(strcat(strcpy(beside, path), "-shm"));
+    int fd = open(path, O_RDWR | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)n), 0);
+    for (size_t at = 0; at < n; at += STORE_PAGE) {
+        size_t len = n - at < STORE_PAGE ? n - at : STORE_PAGE;
+        if (pread(fd, old, len, (off_t)at) != (ssize_t)len || memcmp(old, bytes + at, len) != 0)
+            assert_int_equal(pwrite(fd, bytes + at, len, (off_t)at), len);
+    }
+    assert_int_equal(close(fd), 0);
+}
+
 /* Probes these bytes as the index. `exact`: an answer must be the right one. True when it was refused. */
 static bool refused(const char *bytes, size_t n, bool exact, const char *what, size_t at) {
     struct buf out;
     qa_error err = {0};
     size_t n_after;
     buf_init(&out, 16 << 20);
-    char beside[4110];
-    unlink(strcat(strcpy(beside, path), "-wal"));
-    unlink(strcat(strcpy(beside, path), "-shm"));
-    sample_spill(path, bytes, n);
+    place(bytes, n);
     qa_status status = probe(&out, &err);
     if (status != QA_OK && (!err.message[0] || status == QA_INTERNAL))
         fail_msg("%s at %zu: %s: %s", what, at, qa_status_name(status), err.message);
@@ -199,7 +217,7 @@ static void writing_into_a_damaged_file(void **state) {
         {.source = "guide", .path = "spot.md", .text = "New text about glaciers."},
         {.source = "wiki", .path = "long.md", .text = "Now it is short."},
     };
-    char *bytes = malloc(original_len), beside[4110];
+    char *bytes = malloc(original_len);
     assert_non_null(bytes);
     uint64_t seed = 5;
     for (size_t at = 107; at < original_len; at += 401) {
@@ -209,9 +227,7 @@ static void writing_into_a_damaged_file(void **state) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         bytes[at] = (char)(seed >> 56);
         sum_page(bytes + at / STORE_PAGE * STORE_PAGE, at / STORE_PAGE + 1);
-        unlink(strcat(strcpy(beside, path), "-wal"));
-        unlink(strcat(strcpy(beside, path), "-shm"));
-        sample_spill(path, bytes, original_len);
+        place(bytes, original_len);
         qa_status status = store_open_index(path, STORE_WRITE, NULL, &s, &err);
         if (status != QA_OK)
             continue;
@@ -270,10 +286,7 @@ static void rows_changed_by_hand(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct store_index *s = NULL;
-        char beside[4110];
-        unlink(strcat(strcpy(beside, path), "-wal"));
-        unlink(strcat(strcpy(beside, path), "-shm"));
-        sample_spill(path, original, original_len);
+        place(original, original_len);
         assert_ok(store_open_index(path, STORE_WRITE, NULL, &s, err));
         sqlite3 *db = s->file.db;
         sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);

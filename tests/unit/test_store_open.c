@@ -3,6 +3,7 @@
 #include "store/store_file.h"
 #include "store/store_schema.h"
 #include "store/store_vfs.h"
+#include <sys/wait.h>
 
 static char *dir, path[4096];
 
@@ -24,7 +25,8 @@ static int tear_down(void **state) {
 #define PETS_2 "CREATE TABLE pets(name TEXT, legs INTEGER NOT NULL DEFAULT 4)"
 #define FOOD "CREATE TABLE food(pet TEXT)"
 static const char *const one[] = {PETS_1, "INSERT INTO pets VALUES('rex')"};
-static const char *const from_one[] = {"ALTER TABLE pets ADD COLUMN legs INTEGER NOT NULL DEFAULT 4", FOOD, "INSERT INTO food SELECT name FROM pets"};
+static const char *const from_one[] = {"ALTER TABLE pets ADD COLUMN legs INTEGER NOT NULL DEFAULT 4", FOOD,
+                                       "INSERT INTO food SELECT name FROM pets"};
 static const char *const broken[] = {FOOD, "INSERT INTO nowhere VALUES(1)"};
 static const struct store_step steps[] = {{one, 2}, {from_one, 3}}, bad_steps[] = {{one, 2}, {broken, 2}};
 static const struct store_object objects_1[] = {{"table", "pets", "pets", PETS_1}};
@@ -34,7 +36,8 @@ static const struct store_kind
                  .objects = objects_1, .n_objects = 1},
     version_2 = {.name = "index", .missing = "", .advice = "", .application = STORE_INDEX_APPLICATION, .steps = steps, .n_steps = 2,
                  .objects = objects_2, .n_objects = 2},
-    broken_2 = {.name = "index", .missing = "", .advice = "", .application = STORE_INDEX_APPLICATION, .steps = bad_steps, .n_steps = 2,
+    broken_2 = {.name = "index", .missing = "", .advice = "", .application = STORE_INDEX_APPLICATION, .steps = bad_steps,
+                .n_steps = 2,
                 .objects = objects_2, .n_objects = 2};
 
 static qa_status open_kind(const struct store_kind *kind, enum store_mode mode, qa_error *err) {
@@ -221,12 +224,38 @@ static void half_made_files_are_finished(void **state) {
     store_close_index(s);
 }
 
+/* Root may write everywhere, so a child gives that up first. */
+static void a_folder_that_cannot_be_written(void **state) {
+    (void)state;
+    char beside[4110];
+    make_index();
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(chmod(dir, 0555), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct store_index *s = NULL;
+        if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+            _exit(2);
+        if (store_open_index(path, STORE_READ, NULL, &s, NULL) != QA_OK || store_check_index(s, NULL) != QA_OK)
+            _exit(3);
+        store_close_index(s);
+        _exit(store_open_index(path, STORE_WRITE, NULL, &s, NULL) == QA_IO ? 0 : 4);
+    }
+    int how = -1;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_int_equal(chmod(dir, 0755), 0);
+    if (how != 0)
+        fail_msg("the child ended with %d", WEXITSTATUS(how));
+    assert_int_not_equal(access(strcat(strcpy(beside, path), "-shm"), F_OK), 0);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(upgrades_one_step_after_the_other), CASE(a_new_file_gets_all_steps), CASE(a_failed_upgrade_leaves_the_old_version),
         CASE(the_real_formats_have_the_schema_they_say), CASE(other_files_are_refused), CASE(planted_things_are_refused),
         CASE(versions_outside_are_refused), CASE(changed_by_another_program), CASE(half_made_files_are_finished),
+        CASE(a_folder_that_cannot_be_written),
     };
     return store_register_vfs() != SQLITE_OK || cmocka_run_group_tests(tests, NULL, NULL);
 }

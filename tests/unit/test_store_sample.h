@@ -63,9 +63,11 @@ static inline bool sample_record(struct arena *a, const struct sample *s, struct
         }
         i = blank ? end + 2 : len;
     }
-    *out = (struct index_document_record){.source = s->source, .path = s->path, .title = s->title ? s->title : "Title", .url = s->url,
+    *out = (struct index_document_record){.source = s->source, .path = s->path, .title = s->title ? s->title : "Title",
+                                          .url = s->url,
         .collection = s->collection, .metadata = s->metadata ? s->metadata : "{}", .restricted = s->restricted, .groups = s->groups,
-        .n_groups = s->n_groups, .hash = hash_bytes(s->text, len), .settings = {1, 2}, .bytes = s->text, .len = len, .chunks = chunks,
+        .n_groups = s->n_groups, .hash = hash_bytes(s->text, len), .settings = {1, 2}, .bytes = s->text, .len = len,
+            .chunks = chunks,
         .n_chunks = n};
     return true;
 }
@@ -80,7 +82,8 @@ static inline qa_status sample_put(const struct index_port *p, const struct samp
 }
 
 /* Candidates for words separated by spaces, each as a stem. */
-static inline qa_status sample_search(const struct index_port *p, const char *words, const struct index_scope *scope, size_t k, struct arena *a,
+static inline qa_status sample_search(const struct index_port *p, const char *words, const struct index_scope *scope, size_t k,
+                                      struct arena *a,
                                       struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err) {
     struct index_term terms[32];
     size_t n_terms = 0;

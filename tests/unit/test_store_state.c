@@ -34,7 +34,8 @@ static void turns_come_back_in_order(void **state) {
     } cases[] = {{0, 3, "t_1"}, {2, 2, "t_2"}, {3, 3, "t_1"}, {9, 3, "t_1"}, {1, 1, "t_3"}};
     struct store_state *s = open_state(STORE_WRITE);
     struct memory_port p = store_memory_port(s);
-    struct memory_turn third = {.id = "t_3", .question = "c", .answer = "No idea.", .refused = true, .record = "{\"k\":1}", .created_ms = 5};
+    struct memory_turn third = {.id = "t_3", .question = "c", .answer = "No idea.", .refused = true, .record = "{\"k\":1}",
+                                .created_ms = 5};
     struct memory_turn first = turn("t_1", "a", 9), second = turn("t_2", "b", 9), *turns;
     struct arena a;
     size_t n;
@@ -65,7 +66,8 @@ static void lists_newest_first_and_deletes(void **state) {
     (void)state;
     struct store_state *s = open_state(STORE_WRITE);
     struct memory_port p = store_memory_port(s);
-    struct memory_turn turns[] = {turn("t_1", "old", 10), turn("t_2", "tie b", 20), turn("t_3", "tie a\nsecond line", 20), turn("t_4", "again", 30)};
+    struct memory_turn turns[] = {turn("t_1", "old", 10), turn("t_2", "tie b", 20), turn("t_3", "tie a\nsecond line", 20),
+                                  turn("t_4", "again", 30)};
     struct memory_conversation *list;
     struct memory_turn *loaded;
     struct arena a;

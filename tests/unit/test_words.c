@@ -78,28 +78,32 @@ static void what_becomes_of_words(void **state) {
         {"Unicode hyphens", "k\xE2\x80\x90means k\xE2\x80\x91means", "k+ =kmeans (mean+) k+ =kmeans (mean+)"},
         {"digits part only before a capitalised word", "S3 ec2Instance 3D x86_64", "s3 =s3 ec2+ =ec2instance instanc+ 3d =3d x86+ =x8664 64+"},
         {"underscores around", "__init__ _private", "init =init privat =private"},
-        {"double underscores inside", "a__b a___b", "a+ =ab b+ a+ =ab b+"},
-        {"other connectors do not double", "a--b a..b a-.b", "a =a b =b a =a b =b a =a b =b"},
+        {"double underscores inside", "a__b a___b", "(a+) =ab b+ (a+) =ab b+"},
+        {"other connectors do not double", "c--b c..b c-.b", "c =c b =b c =c b =b c =c b =b"},
         {"the end of a sentence", "It ends. Really.", "(it) (=it) end =ends (realli) (=really)"},
         {"a path", "/opt/ml/model.tar.gz", "opt =opt ml =ml model+ =modeltargz tar+ gz+"},
-        {"an address", "https://example.com/a?b=1", "https =https exampl+ =examplecom com+ a =a b =b 1 =1"},
-        {"a command line option", "--no-embed -v", "no+ =noembed emb+ v =v"},
+        {"an address", "https://example.com/c?b=1", "https =https exampl+ =examplecom com+ c =c b =b 1 =1"},
+        {"a command line option", "--no-embed -v", "(no+) =noembed emb+ v =v"},
         {"accents", "Caf\xC3\xA9 Cafe\xCC\x81 CAF\xC3\x89", "cafe =cafe cafe =cafe cafe =cafe"},
         {"compatibility forms", "\xEF\xAC\x81le \xEF\xBC\xA1\xEF\xBC\xA2", "file =file ab =ab"},
         {"Turkish dotted I", "\xC4\xB0stanbul", "istanbul =istanbul"},
         {"Greek and Cyrillic are folded", "\xCE\x91\xCE\xB2\xCE\xB3 \xD0\x9F\xD1\x80\xD0\xB8", "\xCE\xB1\xCE\xB2\xCE\xB3 =\xCE\xB1\xCE\xB2\xCE\xB3 \xD0\xBF\xD1\x80\xD0\xB8 =\xD0\xBF\xD1\x80\xD0\xB8"},
         {"Han characters stand alone", "\xE6\x96\x87\xE6\xA1\xA3 S3\xE6\xA1\xB6", "\xE6\x96\x87 \xE6\xA1\xA3 s3 =s3 \xE6\xA1\xB6"},
         {"Hangul is written with spaces", "\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4", NULL},
-        {"a mark without a letter", "\xCC\x81 a", "a =a"},
+        {"a mark without a letter", "\xCC\x81 c", "c =c"},
         {"emoji are no words", "\xF0\x9F\x98\x80 ok\xF0\x9F\x98\x80", "(ok) (=ok)"},
         {"invalid bytes divide", "foo\xFF" "bar \xC3", "foo =foo bar =bar"},
         {"NUL divides nothing here, a tab does", "foo\tbar", "foo =foo bar =bar"},
     };
+    size_t wrong = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *got = shown(rows[i].text);
-        if (rows[i].terms ? strcmp(got, rows[i].terms) != 0 : !strchr(got, '='))
-            fail_msg("%s: '%s' gave\n  %s\nnot\n  %s", rows[i].what, rows[i].text, got, rows[i].terms);
+        if (rows[i].terms ? strcmp(got, rows[i].terms) == 0 : strchr(got, '=') != NULL)
+            continue;
+        print_error("%s: '%s' gave\n  %s\nnot\n  %s\n", rows[i].what, rows[i].text, got, rows[i].terms);
+        wrong++;
     }
+    assert_int_equal(wrong, 0);
 }
 
 /* Where a term comes from: what is marked in a passage. */
