@@ -3,6 +3,9 @@
 #include "base/arena.h"
 #include "cli/cli.h"
 #include <editline/readline.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,6 +165,19 @@ static void answer(struct chat *chat, const char *text) {
     putchar('\n');
 }
 
+/* libedit drops every key that the locale's character set does not know, and in the C locale that is all but ASCII. */
+static void prepare_terminal(void) {
+    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+    using_history();
+}
+
+/* Every turn is in the state file already; libedit has put the terminal back before it passes the signal on. */
+static void leave(int number) {
+    (void)number;
+    _exit(0);
+}
+
 static int run(struct cli *c) {
     struct chat chat = {.c = c, .terminal = isatty(STDIN_FILENO) == 1};
     struct cli_scope scope;
@@ -181,7 +197,9 @@ static int run(struct cli *c) {
     if (status == 0) {
         if (chat.terminal && !c->quiet)
             printf("Ask about your documents. /help lists commands, Ctrl-D leaves.\n");
-        using_history();
+        if (chat.terminal)
+            prepare_terminal();
+        signal(SIGTERM, leave);
         for (char *line; (line = next_line(&chat)) != NULL; free(line)) {
             char *text = line + strspn(line, " \t");
             if (!*text)

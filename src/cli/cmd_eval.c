@@ -198,7 +198,8 @@ static void print_comparison(const struct eval_comparison *c) {
         print_figure((enum eval_metric)m, c->before[m].value, false);
         print_figure((enum eval_metric)m, c->now[m].value, false);
         print_figure((enum eval_metric)m, d->value, true);
-        print_interval((enum eval_metric)m, &d->interval, true);
+        if (!isnan(d->interval.low))
+            print_interval((enum eval_metric)m, &d->interval, true);
         putchar('\n');
     }
     print_changes(c, 1, "Better");

@@ -13,7 +13,7 @@ const struct cli_option cli_common_options[] = {
     {"help", 'h', NULL, "show this help"},
     {"config", 0, "FILE", "configuration (default: quaere.yaml found upward from here, then the user's)"},
     {"index", 0, "FILE", "the index (default: QUAERE_INDEX, the configuration, .quaere/index.db beside it)"},
-    {"state", 0, "FILE", "conversations (default: QUAERE_STATE, the configuration, state.db beside the index)"},
+    {"state", 0, "FILE", "conversations (default: QUAERE_STATE, the configuration, a file beside the index)"},
     {"json", 0, NULL, "one JSON document on standard output"},
     {"quiet", 'q', NULL, "no progress, no notices"},
     {"verbose", 'v', NULL, "say more on standard error"},

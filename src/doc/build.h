@@ -88,6 +88,9 @@ struct doc_dialect {
 };
 qa_status doc_read_dialect(struct arena *a, const char *bytes, size_t len, size_t body, bool mdx, struct doc_dialect *out, qa_error *err);
 
+/* Bytes of memory and steps that md4c may need for this text, from above. */
+void doc_markdown_cost(const struct doc_dialect *d, uint64_t *memory, uint64_t *steps);
+
 /* Both write blocks; Markdown falls back to paragraphs when md4c would need too much time or memory. */
 qa_status doc_read_markdown(struct doc_builder *b, const struct doc_dialect *d, qa_error *err);
 void doc_read_paragraphs(struct doc_builder *b);

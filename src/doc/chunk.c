@@ -120,6 +120,7 @@ static qa_status fill(struct chunker *c, size_t lo, size_t hi, qa_error *err) {
 struct group {
     size_t done; /* blocks before this are written */
     size_t end, size;
+    bool text;   /* there is more in it than headings */
 };
 
 static bool only_headings(const struct chunker *c, size_t lo, size_t hi) {
@@ -130,10 +131,11 @@ static bool only_headings(const struct chunker *c, size_t lo, size_t hi) {
 
 static qa_status flush(struct chunker *c, struct group *g, qa_error *err) {
     qa_status status = QA_OK;
-    if (g->end > g->done && !only_headings(c, g->done, g->end)) {
+    if (g->text) {
         status = fill(c, g->done, g->end, err);
         g->done = g->end;
         g->size = 0;
+        g->text = false;
     }
     return status;
 }
@@ -144,6 +146,7 @@ static qa_status take(struct chunker *c, struct group *g, size_t end, size_t siz
     size_t shorter = size < g->size ? size : g->size;
     if (g->size && (g->size + size > c->target || shorter >= c->target / 2))
         status = flush(c, g, err);
+    g->text = g->text || !only_headings(c, g->end, end);
     g->end = end;
     g->size += size;
     return status;

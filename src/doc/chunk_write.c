@@ -256,8 +256,12 @@ static const struct chunk_piece *middle(const struct chunker *c, const struct ch
 
 /* One piece, perhaps under headings, that has too many tokens: smaller pieces, the headings before the first. */
 static qa_status write_parts(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *piece, qa_error *err) {
-    size_t n, n_path = (size_t)(piece - from);
-    const struct chunk_piece *parts = chunk_cut_piece(c, piece, piece->chars / 2, &n);
+    size_t n = 1, n_path = (size_t)(piece - from);
+    const struct chunk_piece *parts = piece;
+    for (size_t limit = piece->chars / 2; parts && n == 1 && limit; limit /= 2) /* the white space behind a sentence does not count */
+        parts = chunk_cut_piece(c, piece, limit, &n);
+    if (parts && n == 1)
+        return write_one(c, from, piece + 1, false, true, &(bool){false}, err);
     struct chunk_piece *first = parts ? arena_array(c->a, n_path + 1, sizeof *first) : NULL;
     if (!first)
         return arena_error(c->a, err, "cutting the document into passages");

@@ -4,6 +4,7 @@
  *     !!! note "Title", ??? note          (MkDocs; indented)       the same
  *     > [!NOTE]                           (GitHub, Obsidian)       its mark becomes such a title
  *     === "Label"                         (MkDocs tabs; indented)  the label as a paragraph, the rest moved left
+ *     | - | :-: |                         (tables)                 the same with three dashes
  *     import, export, <Tabs>, comments in braces (MDX)             fall away; labels of tabs stay as paragraphs
  *
  * Documents without any of it, nearly all, are handed on as they are. The others become a text with pieces that lead back to the
@@ -76,13 +77,8 @@ void dialect_blank(struct dialect_scan *s) {
 
 /* ---- Lines ---- */
 
-struct line {
-    size_t from, first, end, next; /* first: its first byte that is no space */
-    size_t columns;                /* indentation */
-};
-
-static struct line read_line(const struct dialect_scan *s, size_t from) {
-    struct line l = {.from = from, .first = from};
+static struct dialect_line read_line(const struct dialect_scan *s, size_t from) {
+    struct dialect_line l = {.from = from, .first = from};
     l.end = doc_line_end(s->bytes, s->len, from);
     l.next = doc_line_after(s->bytes, s->len, l.end);
     for (; l.first < l.end && (s->bytes[l.first] == ' ' || s->bytes[l.first] == '\t'); l.first++)
@@ -111,7 +107,7 @@ static size_t drop_spaces(const char *bytes, size_t from, size_t end) {
     return end;
 }
 
-static void copy_line(struct dialect_scan *s, const struct line *l) {
+static void copy_line(struct dialect_scan *s, const struct dialect_line *l) {
     if (s->n_boxes) {
         size_t used = put_boxes(s, l->columns), rest = l->columns - used;
         if (l->first - l->from >= rest && count(s->bytes + l->first - rest, rest, ' ') == rest)
@@ -125,7 +121,7 @@ static void copy_line(struct dialect_scan *s, const struct line *l) {
 }
 
 /* A line that is shown as a text of its own: a title (with a hard break after it) or, set off by blank lines, a label. */
-static void put_title(struct dialect_scan *s, const struct line *l, const char *capital, size_t from, size_t to) {
+static void put_title(struct dialect_scan *s, const struct dialect_line *l, const char *capital, size_t from, size_t to) {
     dialect_indent(s, l->columns);
     if (capital) /* the first letter of the word that is copied */
         dialect_put(s, capital, 1);
@@ -136,7 +132,7 @@ static void put_title(struct dialect_scan *s, const struct line *l, const char *
 /* ---- Fences ---- */
 
 /* The fence that opens or closes in this line, behind marks of quotes and items; its length, 0 when there is none. */
-static size_t find_fence(const char *bytes, const struct line *l, char *c, bool *quoted, bool *item, bool *closes) {
+static size_t find_fence(const char *bytes, const struct dialect_line *l, char *c, bool *quoted, bool *item, bool *closes) {
     size_t at = l->first;
     *quoted = *item = false;
     for (;;) {
@@ -167,7 +163,7 @@ static size_t find_fence(const char *bytes, const struct line *l, char *c, bool 
 }
 
 /* True when the line belongs to fenced code, fences included. */
-static bool follow_fence(struct dialect_scan *s, const struct line *l, bool block_start) {
+static bool follow_fence(struct dialect_scan *s, const struct dialect_line *l, bool block_start) {
     char c = '\0';
     bool quoted = false, item = false, closes = false;
     size_t n = find_fence(s->bytes, l, &c, &quoted, &item, &closes);
@@ -205,14 +201,14 @@ const char *dialect_admonition(const char *name, size_t n) {
     return NULL;
 }
 
-static bool open_box(struct dialect_scan *s, const struct line *l, bool indented, bool quoted) {
+static bool open_box(struct dialect_scan *s, const struct dialect_line *l, bool indented, bool quoted) {
     dialect_blank(s);
     s->boxes[s->n_boxes++] = (struct dialect_box){indented, quoted, l->columns};
     return true;
 }
 
 /* :::name, ::: name Title, :::name[Title]{attributes}, :::{name} Title */
-static bool open_colons(struct dialect_scan *s, const struct line *l) {
+static bool open_colons(struct dialect_scan *s, const struct dialect_line *l) {
     const char *b = s->bytes;
     size_t at = skip_spaces(b, l->first + count(b + l->first, l->end - l->first, ':'), l->end);
     size_t end = drop_spaces(b, at, l->end);
@@ -248,15 +244,15 @@ static bool open_colons(struct dialect_scan *s, const struct line *l) {
     return true;
 }
 
-static bool is_indented_below(const struct dialect_scan *s, const struct line *l) {
-    struct line below = read_line(s, l->next);
+static bool is_indented_below(const struct dialect_scan *s, const struct dialect_line *l) {
+    struct dialect_line below = read_line(s, l->next);
     for (int i = 0; i < 2 && below.next < s->len && below.first == below.end; i++)
         below = read_line(s, below.next);
     return below.first < below.end && below.columns >= l->columns + 4;
 }
 
 /* !!! type "Title", ??? type, ???+ type, === "Label" */
-static bool open_indented(struct dialect_scan *s, const struct line *l) {
+static bool open_indented(struct dialect_scan *s, const struct dialect_line *l) {
     const char *b = s->bytes;
     bool tab = b[l->first] == '=';
     size_t at = l->first + 3;
@@ -292,7 +288,7 @@ static bool open_indented(struct dialect_scan *s, const struct line *l) {
 }
 
 /* > [!NOTE] Title */
-static bool copy_alert(struct dialect_scan *s, const struct line *l) {
+static bool copy_alert(struct dialect_scan *s, const struct dialect_line *l) {
     const char *b = s->bytes;
     size_t at = l->first;
     while (at < l->end && (b[at] == '>' || b[at] == ' '))
@@ -325,7 +321,7 @@ static bool copy_alert(struct dialect_scan *s, const struct line *l) {
 
 /* ---- The pass ---- */
 
-static bool is_closer(const char *bytes, const struct line *l) {
+static bool is_closer(const char *bytes, const struct dialect_line *l) {
     size_t n = count(bytes + l->first, l->end - l->first, ':');
     return n >= 3 && skip_spaces(bytes, l->first + n, l->end) == l->end;
 }
@@ -340,7 +336,7 @@ static bool close_colons(struct dialect_scan *s) {
 }
 
 /* Boxes that this line is not indented enough for are over. */
-static void leave_boxes(struct dialect_scan *s, const struct line *l) {
+static void leave_boxes(struct dialect_scan *s, const struct dialect_line *l) {
     for (size_t i = 0; i < s->n_boxes; i++) {
         if (s->boxes[i].indented && l->columns < s->boxes[i].column + 4) {
             s->n_boxes = i;
@@ -356,7 +352,7 @@ static bool marks_box(const char *p, size_t n) {
 
 /* Handles the line at `at` and returns where the next begins. */
 static size_t scan_line(struct dialect_scan *s, size_t at) {
-    struct line l = read_line(s, at);
+    struct dialect_line l = read_line(s, at);
     const char *p = s->bytes + l.first;
     size_t n = l.end - l.first;
     bool block_start = s->block_start;
@@ -384,6 +380,12 @@ static size_t scan_line(struct dialect_scan *s, size_t at) {
         if (is_closer(s->bytes, &l) ? close_colons(s) : open_colons(s, &l))
             return l.next;
         s->block_start = false;
+    }
+    bool below_row = s->row_before;
+    s->row_before = memchr(p, '|', n) != NULL;
+    if (below_row && dialect_is_delimiter(p, n)) {
+        dialect_delimiter(s, &l);
+        return l.next;
     }
     if ((marks_box(p, n) && open_indented(s, &l)) || (*p == '>' && copy_alert(s, &l)))
         return l.next;
@@ -416,7 +418,7 @@ static bool is_wanted(struct dialect_scan *s, size_t body, size_t *closers) {
     bool wanted = s->mdx, fence = false;
     *closers = 0;
     for (size_t at = body; at < s->len;) {
-        struct line l = read_line(s, at);
+        struct dialect_line l = read_line(s, at);
         const char *p = s->bytes + l.first;
         size_t n = l.end - l.first;
         at = l.next;
@@ -431,7 +433,7 @@ static bool is_wanted(struct dialect_scan *s, size_t body, size_t *closers) {
         case ':':
             if (is_closer(s->bytes, &l))
                 (*closers)++;
-            wanted |= p[1] == ':' && p[2] == ':';
+            wanted |= (p[1] == ':' && p[2] == ':') || dialect_is_delimiter(p, n);
             break;
         case '!':
         case '?':
@@ -439,7 +441,11 @@ static bool is_wanted(struct dialect_scan *s, size_t body, size_t *closers) {
             wanted |= marks_box(p, n) && (p[3] != '=' && p[3] != '\0');
             break;
         case '>':
-            wanted |= memmem(p, n, "[!", 2) != NULL;
+            wanted |= memmem(p, n, "[!", 2) || dialect_is_delimiter(p, n);
+            break;
+        case '|':
+        case '-':
+            wanted |= dialect_is_delimiter(p, n);
             break;
         case 'i':
             if (!fence && !l.columns && n > 12 && !memcmp(p, "import ", 7) && memmem(p, n, " from ", 6) &&

@@ -31,6 +31,7 @@ struct dialect_scan {
     size_t fence_len;
     bool fence_quoted;
     bool in_list;           /* lines indented by four and more belong to an item: they are no code */
+    bool row_before;        /* the line before has a | */
     bool block_start;       /* an import may stand here: nothing but blank lines and imports before */
     size_t tag_budget;      /* bytes that may still be read in vain for the end of a tag */
     bool no_comment_end;
@@ -39,6 +40,14 @@ void dialect_copy(struct dialect_scan *s, size_t at, size_t n);
 void dialect_put(struct dialect_scan *s, const char *text, size_t n);
 void dialect_indent(struct dialect_scan *s, size_t columns); /* what the open boxes put before a line indented so far */
 void dialect_blank(struct dialect_scan *s);                  /* an empty line */
+
+struct dialect_line {
+    size_t from, first, end, next; /* first: its first byte that is no space */
+    size_t columns;                /* indentation */
+};
+/* Is this a delimiter row that md4c would not take? */
+bool dialect_is_delimiter(const char *p, size_t n);
+void dialect_delimiter(struct dialect_scan *s, const struct dialect_line *l);
 
 /* Copies MDX from `at` to the end of its line, or, when a tag or comment goes on over lines, to the end of the line where it ends. Returns that
  * line end. */

@@ -341,9 +341,16 @@ static int leave_block(MD_BLOCKTYPE type, void *detail, void *user) {
 
 /* ---- Spans ---- */
 
+/* For an item of a tight list md4c reports no paragraph. */
+static void open_paragraph(struct reader *r) {
+    if (!r->b->open)
+        begin(r, UNIT_PARAGRAPH, 0, DOC_PROSE);
+}
+
 static int enter_span(MD_SPANTYPE type, void *detail, void *user) {
     struct reader *r = user;
     (void)detail;
+    open_paragraph(r);
     if (type == MD_SPAN_STRONG)
         r->strong++;
     r->soft = r->soft == SOFT && type == MD_SPAN_STRONG ? SOFT_STRONG : NO_SOFT;
@@ -360,9 +367,13 @@ static const char *run_text(const struct doc_builder *b, size_t i) {
 }
 
 /* "[Image NOT FOUND]" is what the export of AWS's documentation puts where an image has no text. */
-static bool is_no_text(const struct doc_builder *b, size_t run, size_t n) {
+static bool is_no_text(const struct reader *r) {
     static const char none[] = "[Image NOT FOUND]";
-    size_t at = 0;
+    const struct doc_builder *b = r->b;
+    size_t at = 0, n = b->plain_len - r->image.plain_len, run = r->image.n_runs;
+    /* what had waited for the first visible byte was written with it */
+    for (size_t waited = (r->image.prefix && !b->prefix) + r->image.separators - b->separators; waited && run < b->n_runs; waited--)
+        n -= b->runs[run++].len;
     if (n != sizeof none - 1)
         return false;
     for (; run < b->n_runs; at += b->runs[run++].len)
@@ -387,7 +398,7 @@ static void leave_image(struct reader *r) {
     struct doc_builder *b = r->b;
     if (b->failed)
         return;
-    if (is_no_text(b, r->image.n_runs, b->plain_len - r->image.plain_len) || is_repeated(r)) {
+    if (is_no_text(r) || is_repeated(r)) {
         doc_undo(b, &r->image);
         return;
     }
@@ -446,8 +457,7 @@ static void put_hard_break(struct reader *r) {
 
 static int text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *user) {
     struct reader *r = user;
-    if (!r->b->open) /* an item of a tight list: md4c reports no paragraph */
-        begin(r, UNIT_PARAGRAPH, 0, DOC_PROSE);
+    open_paragraph(r);
     if (r->hidden && type != MD_TEXT_HTML) {
         touch(r, p, n);
         return 0;
@@ -485,57 +495,10 @@ static int text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *user) {
     return r->b->failed ? -1 : 0;
 }
 
-/* ---- What md4c may cost ---- */
-
-/* Bytes of memory and steps, from above, by what was measured of md4c 0.4.8: up to 60 bytes for a mark in a paragraph (only the largest
- * paragraph counts), 50 for a line, 25 for an opened list or quote; for every line a step for every open list (if it is blank) and for every
- * column of a table (if it is a short row; md4c knows no tables of more than 128 columns). */
-static void estimate(const struct doc_dialect *d, uint64_t *memory, uint64_t *steps) {
-    static const bool mark[256] = {['\\'] = 1, ['*'] = 1, ['_'] = 1, ['~'] = 1, ['`'] = 1, ['&'] = 1, [';'] = 1,
-                                   ['<'] = 1,  ['>'] = 1, ['['] = 1, ['!'] = 1, [']'] = 1, ['|'] = 1, ['\0'] = 1};
-    uint64_t marks = 0, most = 0, lines = 0, opened = 0, depth = 0, widest = 0;
-    for (size_t at = 0; at < d->len;) {
-        size_t line_end = doc_line_end(d->text, d->len, at), columns = 0, bullets = 0, i = at;
-        for (; i < line_end; i++) { /* the marks of lists and quotes that the line begins with */
-            char c = d->text[i];
-            if (c == ' ')
-                columns++;
-            else if (c == '\t')
-                columns += 4;
-            else if (c == '-' || c == '+' || c == '*' || c == '.' || c == ')')
-                bullets += i + 1 == line_end || d->text[i + 1] == ' ' || d->text[i + 1] == '\t';
-            else if (c == '>')
-                opened++;
-            else if (c < '0' || c > '9')
-                break;
-        }
-        if (bullets && columns / 2 + bullets > depth)
-            depth = columns / 2 + bullets;
-        opened += bullets;
-        if (i == line_end && !bullets)
-            marks = 0;
-        uint64_t pipes = 0;
-        bool delimiter = at < line_end && strchr("-|: \t>", d->text[at]); /* nothing but these so far */
-        for (i = at; i < line_end; i++)
-            marks += mark[(unsigned char)d->text[i]];
-        for (i = at; i < line_end && delimiter; i++) {
-            delimiter = strchr("-|: \t>", d->text[i]) != NULL;
-            pipes += d->text[i] == '|';
-        }
-        if (delimiter && pipes > widest)
-            widest = pipes;
-        most = marks > most ? marks : most;
-        lines++;
-        at = doc_line_after(d->text, d->len, line_end);
-    }
-    *memory = most * 60 + lines * 50 + opened * 25;
-    *steps = lines * (depth + widest);
-}
-
 qa_status doc_read_markdown(struct doc_builder *b, const struct doc_dialect *d, qa_error *err) {
     const uint64_t most_memory = b->a->ceiling / 2, most_steps = 200 * 1000 * 1000;
     uint64_t memory, steps;
-    estimate(d, &memory, &steps);
+    doc_markdown_cost(d, &memory, &steps);
     if (memory > most_memory || steps > most_steps) {
         doc_read_paragraphs(b);
         return QA_OK;

@@ -107,7 +107,7 @@ struct index_ops {
      * these alone. */
     qa_status (*text_candidates)(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k,
                                  struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
-    /* The passages of these chunks, in that order. A number that does not exist is QA_CORRUPT. */
+    /* The passages of these chunks, in that order. QA_BUSY when one is gone because somebody wrote since it was found. */
     qa_status (*load_passages)(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
                                qa_error *err);
     /* Documents in scope by source, path. `each` non-zero ends it. Strings live during the call. */
@@ -120,7 +120,8 @@ struct index_ops {
     /* Sources by name, with what they were made from (NULL: never noted). */
     qa_status (*list_sources)(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err);
 
-    /* -- writing: between begin and commit; a failed or absent commit leaves what was before begin -- */
+    /* -- writing: between begin and commit; a failed or absent commit leaves what was before begin. On a handle for reading, begin holds one
+     * state of the index for all reads until rollback -- */
     qa_status (*begin)(void *self, qa_error *err);
     qa_status (*commit)(void *self, qa_error *err);   /* durable when it returns */
     void (*rollback)(void *self);

@@ -45,14 +45,13 @@ static qa_status compare(struct words *words, struct arena *a, const struct sear
     return QA_OK;
 }
 
-qa_status search_find_document(const struct index_port *index, struct words *words, struct arena *a,
-                               const struct search_request *request, uint64_t document, struct search_place *out, qa_error *err) {
+static qa_status find_place(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
+                            uint64_t document, struct search_place *out, qa_error *err) {
     struct search_terms terms = {0};
     const char **searched = NULL;
     struct index_candidate *found = NULL;
     size_t n_searched = 0, n = 0;
     uint64_t total = 0;
-    *out = (struct search_place){0};
     qa_status status = search_weigh(index, words, a, request, &terms, &searched, &n_searched, err);
     if (status == QA_OK)
         status = search_candidates(index, &request->scope, &terms, 0, a, &found, &n, &total, err);
@@ -67,4 +66,15 @@ qa_status search_find_document(const struct index_port *index, struct words *wor
             status = index->ops->load_passages(index->self, &found[i].chunk, 1, a, &out->best, err);
         }
     return status == QA_OK ? compare(words, a, &terms, out, err) : status;
+}
+
+qa_status search_find_document(const struct index_port *index, struct words *words, struct arena *a,
+                               const struct search_request *request, uint64_t document, struct search_place *out, qa_error *err) {
+    *out = (struct search_place){0};
+    qa_status status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = find_place(index, words, a, request, document, out, err);
+    index->ops->rollback(index->self);
+    return status;
 }

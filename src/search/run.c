@@ -12,14 +12,12 @@ static qa_status check_question(const char *question, qa_error *err) {
     return QA_OK;
 }
 
-qa_status search_run(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
-                     struct search_result *out, qa_error *err) {
+/* Between finding and loading nobody's writing may show: both happen in one state of the index. */
+static qa_status find_passages(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
+                               struct search_result *out, qa_error *err) {
     struct index_candidate *found = NULL;
     size_t n = 0;
-    *out = (struct search_result){.question = request->question};
-    qa_status status = check_question(request->question, err);
-    if (status == QA_OK)
-        status = search_weigh(index, words, a, request, &out->terms, &out->searched, &out->n_searched, err);
+    qa_status status = search_weigh(index, words, a, request, &out->terms, &out->searched, &out->n_searched, err);
     if (status == QA_OK)
         status = search_candidates(index, &request->scope, &out->terms, request->k > GAP_RANK ? request->k : GAP_RANK, a, &found, &n,
                                    &out->total_chunks, err);
@@ -40,5 +38,18 @@ qa_status search_run(const struct index_port *index, struct words *words, struct
         out->hits[i] = (struct search_hit){.passage = passages[i], .score = found[i].score / found[0].score, .text_score = found[i].score};
     if (status == QA_OK)
         out->n_hits = n;
+    return status;
+}
+
+qa_status search_run(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
+                     struct search_result *out, qa_error *err) {
+    *out = (struct search_result){.question = request->question};
+    qa_status status = check_question(request->question, err);
+    if (status == QA_OK)
+        status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = find_passages(index, words, a, request, out, err);
+    index->ops->rollback(index->self);
     return status;
 }

@@ -15,7 +15,7 @@
  *                    a chunk, read in one go instead of a lookup for each match; FTS5's own table of sizes is switched off
  *                    instead (columnsize = 0)
  *   postings         FTS5 without content (the text is the map applied to the bytes). rowid = chunk; head: title, heading
- *                    path, words of the file name; body: the plain text. store_tokens.c makes the words
+ *                    path, path without extension; body: the plain text. store_tokens.c makes the words
  *   failures         documents that could not be read, and why
  *
  * STATE (what people made)

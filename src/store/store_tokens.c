@@ -32,16 +32,14 @@ qa_status store_need_words(struct store_index *s, qa_error *err) {
     return s->words ? QA_OK : error_no_memory(err, "preparing to split text into words");
 }
 
-/* The last folder's file without its extension. */
-static void file_words(const char *path, const char **name, size_t *n) {
-    *name = file_basename(path);
-    const char *dot = strrchr(*name, '.');
-    *n = dot && dot != *name ? (size_t)(dot - *name) : strlen(*name);
+/* The path without the extension: folders name subjects too (docs/search.md has what that is worth). */
+static size_t path_words(const char *path) {
+    const char *name = file_basename(path), *dot = strrchr(name, '.');
+    return dot && dot != name ? (size_t)(dot - path) : strlen(path);
 }
 
 qa_status store_make_head(struct store_index *s, const char *title, const char *heading, const char *path, qa_error *err) {
-    size_t title_len = strlen(title), first = heading ? strcspn(heading, STORE_SEPARATOR) : 0, name_len;
-    const char *name;
+    size_t title_len = strlen(title), first = heading ? strcspn(heading, STORE_SEPARATOR) : 0;
     buf_reset(&s->head);
     if (!heading || first != title_len || memcmp(title, heading, first) != 0) {
         buf_put(&s->head, title, title_len);
@@ -50,8 +48,7 @@ qa_status store_make_head(struct store_index *s, const char *title, const char *
     for (const char *p = heading; p && *p; p++)
         buf_putc(&s->head, *p == STORE_SEPARATOR[0] ? '\n' : *p);
     buf_putc(&s->head, '\n');
-    file_words(path, &name, &name_len);
-    buf_put(&s->head, name, name_len);
+    buf_put(&s->head, path, path_words(path));
     return buf_error(&s->head, err, "the title and headings of a document");
 }
 
