@@ -6,8 +6,14 @@
 static const struct doc_block *block_of(const struct chunker *c, const struct chunk_piece *p) { return &c->tree->blocks[p->block]; }
 
 bool chunk_leads(const struct chunker *c, const struct chunk_piece *p) {
+    enum { SHORT_ITEM = 120 };
     const struct doc_block *b = block_of(c, p);
-    return p->last && (b->leads || b->kind == UNIT_HEADING || b->kind == UNIT_TABLE_HEAD);
+    if (!p->last)
+        return false;
+    if (b->leads || b->kind == UNIT_HEADING || b->kind == UNIT_TABLE_HEAD)
+        return true;
+    /* "4. Import the modules." and its code */
+    return b->kind == UNIT_ITEM && b->plain_len < SHORT_ITEM && p->block + 1 < c->tree->n_blocks && b[1].joins && b[1].kind == UNIT_CODE;
 }
 
 size_t chunk_header_chars(const struct chunker *c, const struct chunk_piece *p) {

@@ -74,11 +74,14 @@ static json_t *scalar(struct fy_node *node) {
     return json_text(text, n);
 }
 
-static json_t *convert(struct fy_node *node, int depth) {
+/* NULL with *malformed for what JSON has not; else memory is out. */
+static json_t *convert(struct fy_node *node, int depth, bool *malformed) {
     if (!node)
         return json_null();
-    if (depth > JSON_MAX_DEPTH)
+    if (depth > JSON_MAX_DEPTH) {
+        *malformed = true;
         return NULL;
+    }
     void *at = NULL;
     bool good = true;
     if (fy_node_get_type(node) == FYNT_SCALAR)
@@ -86,7 +89,7 @@ static json_t *convert(struct fy_node *node, int depth) {
     if (fy_node_get_type(node) == FYNT_SEQUENCE) {
         json_t *array = json_array();
         for (struct fy_node *item; good && (item = fy_node_sequence_iterate(node, &at));)
-            json_add(array, convert(item, depth + 1), &good);
+            json_add(array, convert(item, depth + 1, malformed), &good);
         if (good && array)
             return array;
         json_decref(array);
@@ -94,13 +97,14 @@ static json_t *convert(struct fy_node *node, int depth) {
     }
     json_t *object = json_object();
     for (struct fy_node_pair *pair; good && (pair = fy_node_mapping_iterate(node, &at));) {
-        json_t *key = convert(fy_node_pair_key(pair), JSON_MAX_DEPTH);
+        json_t *key = convert(fy_node_pair_key(pair), JSON_MAX_DEPTH, malformed);
         char *name = !key || json_is_string(key) ? NULL : json_write(key, 0);
         const char *k = json_is_string(key) ? json_string_value(key) : name;
-        if (k && !json_object_get(object, k))
-            json_put(object, k, convert(fy_node_pair_value(pair), depth + 1), &good);
-        else
-            good = false;
+        if (k && json_object_get(object, k))
+            *malformed = true;
+        if (k && !*malformed)
+            json_put(object, k, convert(fy_node_pair_value(pair), depth + 1, malformed), &good);
+        good = good && k && !*malformed;
         free(name);
         json_decref(key);
     }
@@ -115,23 +119,27 @@ static void discard(struct fy_diag *diag, void *user, const char *text, size_t n
     (void)diag, (void)user, (void)text, (void)n;
 }
 
-/* NULL when it is no mapping. Duplicate keys are found by convert(): libfyaml compares every key with every other. */
-static json_t *parse(const char *text, size_t n) {
+/* *out NULL: no mapping that can be read. Duplicate keys are found by convert(): libfyaml compares every key with every other. */
+static qa_status parse(const char *text, size_t n, json_t **out, qa_error *err) {
     struct fy_diag_cfg quiet;
+    bool malformed = false;
+    *out = NULL;
     fy_diag_cfg_default(&quiet);
     quiet.fp = NULL;
     quiet.output_fn = discard;
     struct fy_diag *diag = fy_diag_create(&quiet);
     if (!diag)
-        return NULL;
+        return error_no_memory(err, "reading front matter");
     const struct fy_parse_cfg configuration = {.flags = FYPCF_QUIET | FYPCF_ALLOW_DUPLICATE_KEYS | FYPCF_JSON_NONE, .diag = diag};
     struct fy_document *yaml = fy_document_build_from_string(&configuration, text, n);
     struct fy_node *root = yaml ? fy_document_root(yaml) : NULL;
-    json_t *object = root && fy_node_get_type(root) == FYNT_MAPPING ? convert(root, 0) : NULL;
+    bool mapping = root && fy_node_get_type(root) == FYNT_MAPPING;
+    if (mapping)
+        *out = convert(root, 0, &malformed);
     if (yaml)
         fy_document_destroy(yaml);
     fy_diag_destroy(diag);
-    return object;
+    return mapping && !*out && !malformed ? error_no_memory(err, "reading front matter") : QA_OK;
 }
 
 /* ---- What the tree wants of it ---- */
@@ -207,7 +215,10 @@ qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, 
         *body = after;
         return QA_OK;
     }
-    json_t *object = parse(bytes + from, to - from);
+    json_t *object;
+    qa_status status = parse(bytes + from, to - from, &object, err);
+    if (status != QA_OK)
+        return status;
     if (!object) {
         if (doc_is_blank(bytes + from, to - from))
             *body = after;

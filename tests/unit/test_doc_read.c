@@ -129,6 +129,24 @@ static void refused(void **state) {
     }
 }
 
+// Whatever the ceiling: done, or refused with a message, and nothing leaks.
+static void every_ceiling(void **state) {
+    (void)state;
+    static const char in[] = "---\ntitle: T\nurl: https://x\nacl: [a, b]\n---\nimport a from 'b'\n\n# A\n\nSome *text* here. More of &amp; it.\n\n"
+                             ":::note\n- [x] a\n  3. b\n:::\n\n| A | B |\n|-|-|\n| 1 | 2 |\n\n## B\n\n```\ncode\n```\n";
+    size_t ceiling = 0, refusals = 0, blocks, chunks;
+    for (qa_status status = QA_OK; ceiling < 65536; ceiling += 16, refusals += status != QA_OK) {
+        qa_error err = {0};
+        status = read_all("a.md", in, sizeof in - 1, ceiling, &blocks, &chunks, &err);
+        if (status == QA_OK)
+            break;
+        assert_int_equal(status, QA_TOO_LARGE);
+        assert_int_equal(err.status, QA_TOO_LARGE);
+        assert_true(strlen(err.message) > 0);
+    }
+    assert_true(ceiling < 65536 && refusals > 20 && blocks == 8 && chunks > 0);
+}
+
 // Inputs made to cost much. They must come to an end (the alarm is generous: they take milliseconds), within the ceiling.
 static void hostile(void **state) {
     (void)state;
@@ -192,6 +210,7 @@ int main(void) {
         cmocka_unit_test(readable_names),
         cmocka_unit_test(front_matter),
         cmocka_unit_test(refused),
+        cmocka_unit_test(every_ceiling),
         cmocka_unit_test(hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
