@@ -52,6 +52,22 @@ static int list_one(void *user, const struct index_document *d) {
     return l->ok ? 0 : 1;
 }
 
+/* An empty list of a source that does not exist is a slip of the finger. */
+static qa_status check_source(const struct index_port *index, const char *source, qa_error *err) {
+    struct arena a;
+    struct index_source *known = NULL;
+    size_t n = 0;
+    bool found = false;
+    arena_init(&a, CORE_REQUEST_CEILING);
+    qa_status status = index->ops->list_sources(index->self, &a, &known, &n, err);
+    for (size_t i = 0; i < n; i++)
+        found = found || strcmp(known[i].source, source) == 0;
+    if (status == QA_OK && !found)
+        status = error_set(err, QA_NOT_FOUND, "there is no source \"%s\"; 'quaere index info' lists them", source);
+    arena_free(&a);
+    return status;
+}
+
 qa_status qa_documents_list(qa *q, const char *source, const char *prefix, char **json, qa_error *err) {
     struct index_port index = {0};
     struct index_scope scope = {0};
@@ -62,6 +78,8 @@ qa_status qa_documents_list(qa *q, const char *source, const char *prefix, char 
     struct listing l = {.items = json_array(), .source = source, .prefix = prefix, .ok = true};
     json_t *root = json_object();
     status = index.ops->each_document(index.self, &scope, list_one, &l, err);
+    if (status == QA_OK && source && !json_array_size(l.items))
+        status = check_source(&index, source, err);
     json_put(root, "documents", l.items, &l.ok);
     if (status == QA_OK)
         status = core_json_result(root, l.ok, json, err);
@@ -167,8 +185,8 @@ static qa_status explain_absent(const struct index_port *index, struct arena *a,
     if (cause)
         return explained(a, root, "failed", arena_printf(a, "%s could not be ingested: %s", document, cause), true, json, err);
     return explained(a, root, "not_ingested",
-                     arena_printf(a, "%s is not in the index. 'quaere list' shows what is; 'quaere ingest --verbose' shows what is "
-                                     "left out.", document), true, json, err);
+                     arena_printf(a, "%s is not in the index. 'quaere list' shows what is. Left out are hidden files, those that ignore files "
+                                     "or --exclude name, and types that are not read.", document), true, json, err);
 }
 
 static qa_status explain_ranked(struct arena *a, const struct search_place *place, const char *document, json_t *root, char **json,
@@ -186,8 +204,9 @@ static qa_status explain_ranked(struct arena *a, const struct search_place *plac
     json_put(root, "text_score", json_round(place->text_score, 4), &ok);
     json_put(root, "chunk", json_text0(place->best.chunk), &ok);
     return explained(a, root, "ranked",
-                     arena_printf(a, "%s is ranked %zu (its best passage; score %.3f). It holds: %s. It lacks: %s.", document,
-                                  place->rank, place->score, matched ? matched : "", missing ? missing : ""), ok, json, err);
+                     arena_printf(a, "%s is ranked %zu (its best passage; score %.3f). It holds: %s.%s%s%s", document, place->rank, place->score,
+                                  matched ? matched : "", place->n_missing ? " It lacks: " : "", place->n_missing && missing ? missing : "",
+                                  place->n_missing ? "." : ""), ok, json, err);
 }
 
 static qa_status explain(qa *q, struct arena *a, const qa_question *question, const char *document, char **json, qa_error *err) {

@@ -127,6 +127,17 @@ static struct ingest_run make_run(const struct call *c, const struct job *job) {
     };
 }
 
+/* Once somebody may not see something, silence is no answer: an unstated default would publish what was meant to be kept. */
+static qa_status need_stated_access(const struct call *c, const struct job *job, const char *source, qa_error *err) {
+    struct index_statistics statistics = {0};
+    qa_status status = c->index.ops->statistics(c->index.self, &statistics, err);
+    if (status != QA_OK || !statistics.restricted || job->has_acl)
+        return status;
+    return error_set(err, QA_BAD_USAGE, "the index has documents with access rules, so it must be said who may see %s%s%s: give --acl public (or "
+                     "groups, signed-in, nobody), or access: default: in quaere.yaml", source ? "\"" : "", source ? source : "these documents",
+                     source ? "\"" : "");
+}
+
 static qa_status ingest_folder(struct call *c, const struct job *job, const struct ingest_place *place, qa_error *err) {
     struct ingest_folder *folder = NULL;
     struct ingest_folder_options options = {
@@ -159,7 +170,10 @@ static qa_status ingest_folder(struct call *c, const struct job *job, const stru
 
 static qa_status ingest_lines(struct call *c, const struct job *job, qa_error *err) {
     struct ingest_jsonl *lines = NULL;
-    qa_status status = ingest_open_jsonl(c->options->jsonl, &lines, err);
+    qa_status status = need_stated_access(c, job, c->options->source, err);
+    if (status != QA_OK)
+        return status;
+    status = ingest_open_jsonl(c->options->jsonl, &c->q->cancel, &lines, err);
     if (status != QA_OK)
         return status;
     struct ingest_run run = make_run(c, job);
@@ -213,6 +227,8 @@ static qa_status ingest_path(struct call *c, const char *path, const char *sourc
         if (!job.has_acl)
             job.has_acl = s->has_acl, job.acl = s->acl, job.n_acl = s->n_acl;
     }
+    if (status == QA_OK)
+        status = need_stated_access(c, &job, place.source, err);
     if (status == QA_OK)
         status = ingest_folder(c, &job, &place, err);
     json_decref(metadata);

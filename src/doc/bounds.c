@@ -1,9 +1,10 @@
 /* Where blocks begin and end in the document.
  *
- * md4c tells where text stands, never where a block begins. From the text: a block begins with the line of its first text, a fenced
- * one with its fence, and ends with the line of its last. Lines without text that touch a block (the underline of a heading, the delimiter row of a
- * table, a closing fence, the end of a link that is broken over lines) belong to it, to the one before rather than to the one after. What is
- * set off by blank lines and shows nothing (rules, comments, link definitions) belongs to none.
+ * md4c tells where text stands, never where a block begins. From the text: a block begins with the line of its first
+ * text, a fenced one with its fence, and ends with the line of its last. Lines without text that touch a block (the
+ * underline of a heading, the delimiter row of a table, a closing fence, the end of a link that is broken over lines)
+ * belong to it, to the one before rather than to the one after. What is set off by blank lines and shows nothing (rules,
+ * comments, link definitions) belongs to none.
  *
  * Every byte between two blocks is looked at a bounded number of times. */
 #include "doc/build.h"

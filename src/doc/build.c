@@ -1,8 +1,8 @@
 /* Building blocks out of runs.
  *
- * The runs of the open block collect in one array that is used again for the next, and are copied to the arena in exactly their number:
- * an escaped document has hundreds of runs a block. Where a block begins and ends in the document is found afterwards (bounds.c), when
- * it is known where its neighbours are. */
+ * The runs of the open block collect in one array that is used again for the next, and are copied to the arena in exactly
+ * their number: an escaped document has hundreds of runs a block. Where a block begins and ends in the document is found
+ * afterwards (bounds.c), when it is known where its neighbours are. */
 #include "doc/build.h"
 #include "base/utf8.h"
 #include <string.h>

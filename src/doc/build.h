@@ -52,7 +52,8 @@ void doc_space(struct doc_builder *b);  /* a space that does not stand there, un
 void doc_break(struct doc_builder *b);  /* a line break, unless there is one */
 void doc_cell(struct doc_builder *b);   /* the next cell of a row */
 void doc_touch(struct doc_builder *b, uint64_t at, size_t n); /* these bytes belong to the block, visible or not */
-/* Back to an earlier state of the open block: what was written since is forgotten. Nothing before it may have been trimmed since. */
+/* Back to an earlier state of the open block: what was written since is forgotten. Nothing before it may have been
+ * trimmed since. */
 struct doc_state {
     size_t n_runs, plain_len, separators;
     const char *prefix;
@@ -70,23 +71,25 @@ qa_status doc_finish(struct doc_builder *b, struct doc_tree *out, qa_error *err)
 /* ---- Passes of the Markdown reader ---- */
 
 /* Takes front matter off: *body is where the text begins. Fills title, url, metadata and acl of the tree. */
-qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, size_t *body, struct doc_tree *out, qa_error *err);
+qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, size_t *body, struct doc_tree *out,
+                                qa_error *err);
 
-/* What documentation sites write beyond Markdown (MDX, admonitions, tabs), turned into Markdown. Text that differs from the document's
- * bytes has pieces, ascending in both; what lies between them was put in. */
+/* What documentation sites write beyond Markdown (MDX, admonitions, tabs), turned into Markdown. Text that differs from
+ * the document's bytes has pieces, ascending in both; what lies between them was put in. */
 struct doc_piece {
     uint32_t text_at, len;
     uint64_t doc_at;
 };
 struct doc_dialect {
-    const char *text;
+    const char *text;         /* the byte behind it may be read */
     size_t len;
     uint64_t doc_at;          /* without pieces: where text[0] stands */
-    struct doc_piece *pieces; /* NULL: text is the document's own bytes */
+    struct doc_piece *pieces; /* NULL: text is as the document has it */
     size_t n_pieces;
     bool mdx;                 /* indentation makes no code blocks */
 };
-qa_status doc_read_dialect(struct arena *a, const char *bytes, size_t len, size_t body, bool mdx, struct doc_dialect *out, qa_error *err);
+qa_status doc_read_dialect(struct arena *a, const char *bytes, size_t len, size_t body, bool mdx, struct doc_dialect *out,
+                           qa_error *err);
 
 /* Bytes of memory and steps that md4c may need for this text, from above. */
 void doc_markdown_cost(const struct doc_dialect *d, uint64_t *memory, uint64_t *steps);
@@ -117,8 +120,8 @@ struct doc_html_sink {
  * placeholders (<bucket>) that somebody forgot to escape. */
 void doc_html_feed(struct doc_html *h, const char *p, size_t n, const struct doc_html_sink *sink);
 
-/* Decodes the entity at p (beginning with '&' and ending with ';'): its bytes, static or of the arena; NULL when it is none that we
- * know. *n_out 0: it shows nothing. */
+/* Decodes the entity at p (beginning with '&' and ending with ';'): its bytes, static or of the arena; NULL when it is
+ * none that we know. *n_out 0: it shows nothing. */
 const char *doc_entity(struct arena *a, const char *p, size_t n, size_t *n_out);
 
 /* ---- Lines: \n, \r\n and \r end one ---- */

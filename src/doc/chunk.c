@@ -1,8 +1,9 @@
 /* Which blocks go together.
  *
- * A section is its heading, its own text and its subsections. If all of it fits, it is one item of its parent; items that follow each other are
- * put together while they fit and one of the two is short. What does not fit is taken apart: its own text is filled into chunks block by
- * block, its subsections are treated the same way. So a chunk never takes parts of two sections unless it holds one of them whole.
+ * A section is its heading, its own text and its subsections. If all of it fits, it is one item of its parent; items that
+ * follow each other are put together while they fit and one of the two is short. What does not fit is taken apart: its
+ * own text is filled into chunks block by block, its subsections are treated the same way. So a chunk never takes parts
+ * of two sections unless it holds one of them whole.
  *
  * Headings without text wait for the text that comes next. */
 #include "doc/chunk.h"
@@ -27,7 +28,8 @@ static bool find_sections(struct chunker *c) {
         if (b->kind == UNIT_HEADING) {
             for (; open && c->sections[open].level >= b->level; open = c->sections[open].parent)
                 c->sections[open].end = i;
-            c->sections[c->n_sections] = (struct chunk_section){.head = i, .from = i, .end = t->n_blocks, .parent = open, .level = b->level};
+            c->sections[c->n_sections] =
+                (struct chunk_section){.head = i, .from = i, .end = t->n_blocks, .parent = open, .level = b->level};
             open = c->n_sections++;
         }
         c->section_of[i] = open;
@@ -171,10 +173,17 @@ static qa_status take_apart(struct chunker *c, struct group *g, size_t section, 
     return status == QA_OK ? flush(c, g, err) : status;
 }
 
-qa_status doc_make_chunks(struct arena *a, const struct doc_tree *tree, const struct doc_chunk_options *options, struct doc_chunk **out,
-                          size_t *n, qa_error *err) {
-    struct chunker c = {.a = a, .tree = tree, .target = options->target ? options->target : 1000, .max_tokens = options->max_tokens,
-                        .count_tokens = options->count_tokens, .user = options->user, .waiting = UINT64_MAX};
+qa_status doc_make_chunks(struct arena *a, const struct doc_tree *tree, const struct doc_chunk_options *options,
+                          struct doc_chunk **out, size_t *n, qa_error *err) {
+    struct chunker c = {
+        .a = a,
+        .tree = tree,
+        .target = options->target ? options->target : 1000,
+        .max_tokens = options->max_tokens,
+        .count_tokens = options->count_tokens,
+        .user = options->user,
+        .waiting = UINT64_MAX,
+    };
     struct group g = {0};
     *out = NULL;
     *n = 0;

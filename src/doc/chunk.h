@@ -1,5 +1,5 @@
-/* Inside the chunker: sections are packed (chunk.c), long blocks are cut into pieces (chunk_cut.c), ranges of pieces are written
- * (chunk_write.c). */
+/* Inside the chunker: sections are packed (chunk.c), long blocks are cut into pieces (chunk_cut.c), ranges of pieces are
+ * written (chunk_write.c). */
 #ifndef DOC_CHUNK_H
 #define DOC_CHUNK_H
 

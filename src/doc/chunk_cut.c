@@ -146,7 +146,8 @@ bool chunk_cut_block(struct chunker *c, size_t block) {
     size_t chars = 0;
     for (size_t i = 0; i < b->n_runs; i++)
         chars += chunk_count_chars(b->runs[i].literal ? b->runs[i].literal : c->tree->bytes + b->runs[i].at, b->runs[i].len);
-    struct chunk_piece whole = {.block = (uint32_t)block, .len = (uint32_t)b->plain_len, .chars = (uint32_t)chars, .first = true, .last = true};
+    struct chunk_piece whole = {
+        .block = (uint32_t)block, .len = (uint32_t)b->plain_len, .chars = (uint32_t)chars, .first = true, .last = true};
     if (chars <= c->target) {
         if (!make_room(c, 1))
             return false;

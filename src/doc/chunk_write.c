@@ -3,7 +3,9 @@
 #include "base/utf8.h"
 #include <string.h>
 
-static const struct doc_block *block_of(const struct chunker *c, const struct chunk_piece *p) { return &c->tree->blocks[p->block]; }
+static const struct doc_block *block_of(const struct chunker *c, const struct chunk_piece *p) {
+    return &c->tree->blocks[p->block];
+}
 
 bool chunk_leads(const struct chunker *c, const struct chunk_piece *p) {
     enum { SHORT_ITEM = 120 };
@@ -13,7 +15,8 @@ bool chunk_leads(const struct chunker *c, const struct chunk_piece *p) {
     if (b->leads || b->kind == UNIT_HEADING || b->kind == UNIT_TABLE_HEAD)
         return true;
     /* "4. Import the modules." and its code */
-    return b->kind == UNIT_ITEM && b->plain_len < SHORT_ITEM && p->block + 1 < c->tree->n_blocks && b[1].joins && b[1].kind == UNIT_CODE;
+    return b->kind == UNIT_ITEM && b->plain_len < SHORT_ITEM && p->block + 1 < c->tree->n_blocks && b[1].joins &&
+           b[1].kind == UNIT_CODE;
 }
 
 size_t chunk_header_chars(const struct chunker *c, const struct chunk_piece *p) {
@@ -85,8 +88,8 @@ static qa_status set_path(struct chunker *c, size_t section, struct doc_chunk *o
 /* ---- Text ---- */
 
 /* White space at either end of the chunk is left out; `skip`: still nothing but white space so far. */
-static void write_runs(struct textmap_writer *w, const char *bytes, const struct doc_run *r, size_t into, size_t len, bool *skip, size_t drop) {
-    len -= drop;
+static void write_runs(struct textmap_writer *w, const char *bytes, const struct doc_run *r, size_t into, size_t len,
+                       bool *skip) {
     for (; len; r++, into = 0) {
         size_t n = r->len - into < len ? r->len - into : len;
         const char *p = (r->literal ? r->literal : bytes + r->at) + into;
@@ -148,7 +151,7 @@ static void write_text(struct chunker *c, struct textmap_writer *w, const struct
         bool keep = false;
         before = block_of(c, from)->table;
         textmap_mark(w, UNIT_TABLE_HEAD);
-        write_runs(w, bytes, before->runs, 0, before->plain_len, &keep, 0);
+        write_runs(w, bytes, before->runs, 0, before->plain_len, &keep);
     }
     bool skip = !from->first; /* line breaks between it and the chunk before */
     while (to > from + 1 && trailing_space(c, to - 1) == to[-1].len)
@@ -161,7 +164,7 @@ static void write_text(struct chunker *c, struct textmap_writer *w, const struct
                 textmap_literal(w, separator(before, b), strlen(separator(before, b)));
             textmap_mark(w, b->kind);
         }
-        write_runs(w, bytes, b->runs + p->run, p->into, p->len, &skip, p + 1 == to ? trailing_space(c, p) : 0);
+        write_runs(w, bytes, b->runs + p->run, p->into, p->len - (p + 1 == to ? trailing_space(c, p) : 0), &skip);
         before = b;
     }
 }
@@ -198,8 +201,8 @@ static struct doc_chunk *add_chunk(struct chunker *c) {
 }
 
 /* *fits false: too many tokens, nothing was added. */
-static qa_status write_one(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, bool with_header, bool must,
-                           bool *fits, qa_error *err) {
+static qa_status write_one(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to,
+                           bool with_header, bool must, bool *fits, qa_error *err) {
     const struct chunk_piece *text = from + chunk_count_path(c, from, to);
     struct doc_chunk *out = add_chunk(c);
     if (!out)
@@ -264,7 +267,8 @@ static const struct chunk_piece *middle(const struct chunker *c, const struct ch
 static qa_status write_parts(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *piece, qa_error *err) {
     size_t n = 1, n_path = (size_t)(piece - from);
     const struct chunk_piece *parts = piece;
-    for (size_t limit = piece->chars / 2; parts && n == 1 && limit; limit /= 2) /* the white space behind a sentence does not count */
+    /* more than once: the white space behind a sentence does not count */
+    for (size_t limit = piece->chars / 2; parts && n == 1 && limit; limit /= 2)
         parts = chunk_cut_piece(c, piece, limit, &n);
     if (parts && n == 1)
         return write_one(c, from, piece + 1, false, true, &(bool){false}, err);

@@ -7,8 +7,9 @@
  *     | - | :-: |                         (tables)                 the same with three dashes
  *     import, export, <Tabs>, comments in braces (MDX)             fall away; labels of tabs stay as paragraphs
  *
- * Documents without any of it, nearly all, are handed on as they are. The others become a text with pieces that lead back to the
- * document. Fenced code is left alone; fences are followed line by line, which is right wherever a fence is closed. */
+ * Documents without any of it, nearly all, are handed on as they are. The others become a text with pieces that lead back
+ * to the document. Fenced code is left alone; fences are followed line by line, which is right wherever a fence is
+ * closed. */
 #include "doc/dialect.h"
 #include <string.h>
 
@@ -413,7 +414,8 @@ static void scan(struct dialect_scan *s, size_t body, size_t closers) {
         at = scan_line(s, at);
 }
 
-/* Does anything here need the pass? Also counts lines of colons, and tells whether a Markdown file is written as MDX: it imports. */
+/* Does anything here need the pass? Also counts lines of colons, and tells whether a Markdown file is written as MDX: it
+ * imports. */
 static bool is_wanted(struct dialect_scan *s, size_t body, size_t *closers) {
     bool wanted = s->mdx, fence = false;
     *closers = 0;
@@ -459,17 +461,31 @@ static bool is_wanted(struct dialect_scan *s, size_t body, size_t *closers) {
     return wanted;
 }
 
-qa_status doc_read_dialect(struct arena *a, const char *bytes, size_t len, size_t body, bool mdx, struct doc_dialect *out, qa_error *err) {
+/* md4c reads a byte beyond what it is given. A last line break is such a byte; without one the text is copied. */
+static qa_status take_as_it_is(struct arena *a, const char *bytes, size_t len, size_t body, struct doc_dialect *out, qa_error *err) {
+    out->doc_at = body;
+    out->len = len - body;
+    out->text = bytes + body;
+    if (out->len && bytes[len - 1] == '\n')
+        out->len--;
+    else if (!(out->text = arena_copy(a, bytes + body, len - body)))
+        return arena_error(a, err, "reading the document");
+    return QA_OK;
+}
+
+qa_status doc_read_dialect(struct arena *a, const char *bytes, size_t len, size_t body, bool mdx, struct doc_dialect *out,
+                           qa_error *err) {
     struct dialect_scan count_pass = {.bytes = bytes, .len = len, .mdx = mdx};
+    *out = (struct doc_dialect){0};
     size_t closers;
-    *out = (struct doc_dialect){.text = bytes + body, .len = len - body, .doc_at = body};
-    if (!is_wanted(&count_pass, body, &closers))
-        return QA_OK;
-    struct dialect_scan write_pass = count_pass;
+    bool wanted = is_wanted(&count_pass, body, &closers);
     out->mdx = count_pass.mdx;
+    if (!wanted)
+        return take_as_it_is(a, bytes, len, body, out, err);
+    struct dialect_scan write_pass = count_pass;
     scan(&count_pass, body, closers);
     if (!count_pass.changed || count_pass.text_len > UINT32_MAX / 2)
-        return QA_OK;
+        return take_as_it_is(a, bytes, len, body, out, err);
     write_pass.text = arena_alloc(a, count_pass.text_len + 1);
     write_pass.pieces = arena_array(a, count_pass.n_pieces, sizeof *write_pass.pieces);
     if (!write_pass.text || !write_pass.pieces)

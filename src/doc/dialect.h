@@ -49,8 +49,8 @@ struct dialect_line {
 bool dialect_is_delimiter(const char *p, size_t n);
 void dialect_delimiter(struct dialect_scan *s, const struct dialect_line *l);
 
-/* Copies MDX from `at` to the end of its line, or, when a tag or comment goes on over lines, to the end of the line where it ends. Returns that
- * line end. */
+/* Copies MDX from `at` to the end of its line, or, when a tag or comment goes on over lines, to the end of the line where
+ * it ends. Returns that line end. */
 size_t dialect_mdx_line(struct dialect_scan *s, size_t at);
 /* Is an import or export at `at`? Then where it ends, else 0. */
 size_t dialect_mdx_import(struct dialect_scan *s, size_t at);

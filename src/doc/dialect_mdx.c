@@ -1,7 +1,8 @@
 /* MDX: imports, JSX tags and comments fall away.
  *
- * Only tags that are components (<Tabs>, <Icon.Home/>, <>) or carry values in braces are taken here; other tags are HTML and left to the
- * HTML reader. A tag may go on over lines. How many bytes are read for tags that never end is bounded by a budget for the document. */
+ * Only tags that are components (<Tabs>, <Icon.Home/>, <>) or carry values in braces are taken here; other tags are HTML
+ * and left to the HTML reader. A tag may go on over lines. How many bytes are read for tags that never end is bounded by
+ * a budget for the document. */
 #include "doc/dialect.h"
 #include <string.h>
 
@@ -164,7 +165,8 @@ static size_t skip_expression(struct dialect_scan *s, size_t at) {
     return i < s->len && b[i] == '}' ? i + 1 : 0;
 }
 
-/* The end of a code span whose backticks begin at `at`, looked for in this line; 0 when it has none. *ticks: the end of the backticks. */
+/* The end of a code span whose backticks begin at `at`, looked for in this line; 0 when it has none. *ticks: the end of
+ * the backticks. */
 static size_t skip_code(const char *b, size_t at, size_t end, size_t *ticks) {
     *ticks = at;
     while (*ticks < end && b[*ticks] == '`')

@@ -1,4 +1,5 @@
-/* Delimiter rows of tables: md4c wants three characters in each column, GitHub one (| - | :-: |). The missing dashes are put in. */
+/* Delimiter rows of tables: md4c wants three characters in each column, GitHub one (| - | :-: |). The missing dashes are
+ * put in. */
 #include "doc/dialect.h"
 #include <string.h>
 

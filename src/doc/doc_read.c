@@ -26,7 +26,8 @@ bool doc_can_read(const char *path) { return format_of(path) != FORMAT_NONE; }
 /* Is it text at all? A few bad bytes are forgiven: they come out as U+FFFD. */
 static qa_status check(const char *bytes, size_t len, bool *valid, qa_error *err) {
     if (len > MAX_DOCUMENT)
-        return error_set(err, QA_TOO_LARGE, "the document has %zu bytes; %zu are the most that is read as one", len, MAX_DOCUMENT);
+        return error_set(err, QA_TOO_LARGE, "the document has %zu bytes; %zu are the most that is read as one", len,
+                         MAX_DOCUMENT);
     if (len >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2)))
         return error_set(err, QA_BAD_INPUT, "the document is UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)");
     size_t nul = 0, bad = 0, first = 0;
@@ -47,7 +48,8 @@ static qa_status check(const char *bytes, size_t len, bool *valid, qa_error *err
     *valid = !bad;
     if (bad > 8 && bad > len / 4)
         return error_set(err, QA_BAD_INPUT,
-                         "no UTF-8 text: %zu of its %zu bytes are invalid, the first at byte %zu; convert it if it has another encoding",
+                         "no UTF-8 text: %zu of its %zu bytes are invalid, the first at byte %zu; convert it if it has "
+                         "another encoding",
                          bad, len, first);
     return QA_OK;
 }

@@ -1,5 +1,5 @@
-/* Entities that documentation uses. HTML5 names 2,231; the other two thousand are mathematics and foreign scripts, which today's documents
- * write as characters. An unknown name stays as it stands, so nothing is lost. */
+/* Entities that documentation uses. HTML5 names 2,231; the other two thousand are mathematics and foreign scripts, which
+ * today's documents write as characters. An unknown name stays as it stands, so nothing is lost. */
 #include "doc/build.h"
 #include "base/utf8.h"
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Front matter: YAML between lines of ---, TOML between lines of +++ (taken off, not read).
  *
- * libfyaml reads the YAML; it limits nesting to 64 itself. Aliases are not expanded: an alias becomes its name with the *, so that no bomb
- * grows. What does not parse stays in the document as text, with one exception: where groups are named (`acl`) and cannot be
- * understood, the document is refused, because the alternative is to show it to everyone. */
+ * libfyaml reads the YAML; it limits nesting to 64 itself. Aliases are not expanded: an alias becomes its name with the
+ * *, so that no bomb grows. What does not parse stays in the document as text, with one exception: where groups are named
+ * (`acl`) and cannot be understood, the document is refused, because the alternative is to show it to everyone. */
 #include "doc/build.h"
 #include <libfyaml.h>
 #include <stdio.h>
@@ -119,7 +119,8 @@ static void discard(struct fy_diag *diag, void *user, const char *text, size_t n
     (void)diag, (void)user, (void)text, (void)n;
 }
 
-/* *out NULL: no mapping that can be read. Duplicate keys are found by convert(): libfyaml compares every key with every other. */
+/* *out NULL: no mapping that can be read. Duplicate keys are found by convert(): libfyaml compares every key with every
+ * other. */
 static qa_status parse(const char *text, size_t n, json_t **out, qa_error *err) {
     struct fy_diag_cfg quiet;
     bool malformed = false;
@@ -202,7 +203,8 @@ static qa_status take_members(struct arena *a, json_t *object, struct doc_tree *
     return QA_OK;
 }
 
-qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, size_t *body, struct doc_tree *out, qa_error *err) {
+qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, size_t *body, struct doc_tree *out,
+                                qa_error *err) {
     size_t from, to, after;
     char fence;
     *body = 0;

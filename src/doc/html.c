@@ -1,5 +1,5 @@
-/* HTML inside Markdown: tags and comments fall away, their text stays. No tree is built, since nothing here needs one: a state machine
- * over what md4c recognises as HTML, that may be fed in pieces. */
+/* HTML inside Markdown: tags and comments fall away, their text stays. No tree is built, since nothing here needs one: a
+ * state machine over what md4c recognises as HTML, that may be fed in pieces. */
 #include "doc/build.h"
 #include <stdlib.h>
 #include <string.h>

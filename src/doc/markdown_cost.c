@@ -1,8 +1,9 @@
 /* What md4c may cost, before it is called: it allocates by itself, outside any arena, and cannot be stopped in between.
  *
- * From above, by what was measured of md4c 0.4.8: up to 60 bytes of memory for a mark in a paragraph (only the largest paragraph counts),
- * 50 for a line, 25 for an opened list or quote. For every line a step for every open list (if it is blank) and for every column of a
- * table (if it is a short row; md4c knows no tables of more than 128 columns). Everything else in it is linear. */
+ * From above, by what was measured of md4c 0.4.8: up to 60 bytes of memory for a mark in a paragraph (only the largest
+ * paragraph counts), 50 for a line, 25 for an opened list or quote. For every line a step for every open list (if it is
+ * blank) and for every column of a table (if it is a short row; md4c knows no tables of more than 128 columns).
+ * Everything else in it is linear. */
 #include "doc/build.h"
 #include <string.h>
 

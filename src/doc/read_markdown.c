@@ -1,8 +1,8 @@
 /* Markdown by md4c: its events become blocks.
  *
- * md4c's text pointers lie inside the text it was given, which is what leads back to the document; characters that it makes up (line breaks,
- * indentation of code) point elsewhere and become literals. It allocates by itself, outside any arena, and walks the open lists
- * for every blank line; what that may come to is estimated before it is called. */
+ * md4c's text pointers lie inside the text it was given, which is what leads back to the document; characters that it
+ * makes up (line breaks, indentation of code) point elsewhere and become literals. It allocates by itself, outside any
+ * arena, and walks the open lists for every blank line; what that may come to is estimated before it is called. */
 #include "doc/build.h"
 #include "base/utf8.h"
 #include <md4c.h>
@@ -135,8 +135,10 @@ static void put_html_text(void *user, const char *p, size_t n) {
 }
 
 static bool breaks(const char *name, size_t n) {
-    static const char *const breaking[] = {"br", "p",  "div", "li", "tr", "ul", "ol", "dl", "dt", "dd", "hr", "h1", "h2", "h3", "h4", "h5", "h6",
-                                           "pre", "table", "summary", "details", "section", "article", "blockquote", "figure", "figcaption"};
+    static const char *const breaking[] = {
+        "br", "p",  "div", "li", "tr", "ul", "ol",    "dl",      "dt",      "dd",      "hr",      "h1",         "h2",
+        "h3", "h4", "h5",  "h6", "pre", "table", "summary", "details", "section", "article", "blockquote", "figure", "figcaption",
+    };
     for (size_t i = 0; i < sizeof breaking / sizeof *breaking; i++)
         if (strlen(breaking[i]) == n && !memcmp(breaking[i], name, n))
             return true;
@@ -174,12 +176,12 @@ static const char *item_prefix(struct reader *r) {
     const char *box = !item->task ? "" : item->task == ' ' ? "[ ] " : "[x] ";
     if (indent > DEEPEST_INDENT)
         indent = DEEPEST_INDENT;
-    static const char spaces[] = "                ";
+    static const char bullet[] = "                - ";
     if (!list->ordered && !item->task)
-        return (const char *[]){"- ", "  - ", "    - ", "      - ", "        - ", "          - ", "            - ", "              - ",
-                                "                - "}[indent];
-    char *prefix = list->ordered ? arena_printf(r->b->a, "%.*s%llu. %s", (int)indent * 2, spaces, (unsigned long long)list->number - 1, box)
-                                 : arena_printf(r->b->a, "%.*s- %s", (int)indent * 2, spaces, box);
+        return bullet + (DEEPEST_INDENT - indent) * 2;
+    char *prefix = list->ordered ? arena_printf(r->b->a, "%.*s%llu. %s", (int)indent * 2, bullet,
+                                                (unsigned long long)list->number - 1, box)
+                                 : arena_printf(r->b->a, "%.*s- %s", (int)indent * 2, bullet, box);
     r->b->failed |= !prefix;
     return prefix;
 }
@@ -372,7 +374,8 @@ static bool is_no_text(const struct reader *r) {
     const struct doc_builder *b = r->b;
     size_t at = 0, n = b->plain_len - r->image.plain_len, run = r->image.n_runs;
     /* what had waited for the first visible byte was written with it */
-    for (size_t waited = (r->image.prefix && !b->prefix) + r->image.separators - b->separators; waited && run < b->n_runs; waited--)
+    size_t waited = (r->image.prefix && !b->prefix) + r->image.separators - b->separators;
+    for (; waited && run < b->n_runs; waited--)
         n -= b->runs[run++].len;
     if (n != sizeof none - 1)
         return false;
@@ -457,6 +460,9 @@ static void put_hard_break(struct reader *r) {
 
 static int text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *user) {
     struct reader *r = user;
+    const char *all = r->d->text, *stop = all + r->d->len;
+    if (p >= all && p < stop && n > (size_t)(stop - p))
+        n = (MD_SIZE)(stop - p); /* md4c was seen to hand out a byte beyond its input */
     open_paragraph(r);
     if (r->hidden && type != MD_TEXT_HTML) {
         touch(r, p, n);

@@ -1,4 +1,5 @@
-/* Plain text: paragraphs between blank lines, their lines as they stand. Also what becomes of Markdown that would cost too much. */
+/* Plain text: paragraphs between blank lines, their lines as they stand. Also what becomes of Markdown that would cost
+ * too much. */
 #include "doc/build.h"
 
 void doc_read_paragraphs(struct doc_builder *b) {

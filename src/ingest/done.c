@@ -22,33 +22,6 @@ static qa_status clear_failure(const struct run_state *s, const char *source, co
     return index->ops->note_failure(index->self, source, path, NULL, err);
 }
 
-/* A document that was read says that the folders above it could be listed: what an earlier run noted of them is over. Looked
- * up once a folder. */
-static qa_status clear_folders(struct run_state *s, struct slot *slot, qa_error *err) {
-    const struct index_port *index = &s->run->index;
-    const char *path = slot->item.path, *slash = strrchr(path, '/');
-    size_t n = slash ? (size_t)(slash - path) + 1 : 0, common = 0;
-    qa_status status = QA_OK;
-    if (!s->had_failures || s->run->dry_run || !s->run->documents.complete)
-        return QA_OK;
-    while (common < n && common < s->folder.len && path[common] == s->folder.data[common])
-        common++;
-    for (size_t end = common + 1; status == QA_OK && end <= n; end++) {
-        const char *cause = NULL;
-        if (path[end - 1] != '/')
-            continue;
-        char *folder = arena_copy(&slot->arena, path, end);
-        if (!folder)
-            return arena_error(&slot->arena, err, "clearing a failure");
-        status = index->ops->find_failure(index->self, slot->source->name, folder, &slot->arena, &cause, err);
-        if (status == QA_OK && cause && (status = run_begin_write(s, slot->source, err)) == QA_OK)
-            status = clear_failure(s, slot->source->name, folder, err);
-    }
-    buf_reset(&s->folder);
-    buf_put(&s->folder, path, n);
-    return status == QA_OK ? buf_error(&s->folder, err, "a path") : status;
-}
-
 /* An unchanged document is written about only when a failure of it stands there: permission came back. */
 static qa_status unchanged(struct run_state *s, struct slot *slot, qa_error *err) {
     const struct index_port *index = &s->run->index;
@@ -66,9 +39,12 @@ static qa_status failed(struct run_state *s, struct slot *slot, qa_error *err) {
     const struct index_port *index = &s->run->index;
     const char *name = slot->source ? slot->source->name : s->run->source;
     qa_status status = QA_OK;
+    bool fresh;
     if (slot->source && slot->source->refused.status == QA_OK && !s->run->dry_run &&
         (status = run_begin_write(s, slot->source, err)) == QA_OK)
         status = index->ops->note_failure(index->self, name, slot->item.path, slot->error.message, err);
+    if (status == QA_OK && slot->item.path)
+        status = hash_set_add(&s->failed, hash_bytes(slot->item.path, strlen(slot->item.path)), &fresh, err);
     if (status != QA_OK)
         return status;
     s->had_failures = true;
@@ -192,8 +168,6 @@ qa_status run_done(void *state, void *arg, qa_error *err) {
         run_work(s, slot);
     }
     qa_status status = settle(s, slot, err);
-    if (status == QA_OK && (slot->outcome == OUT_RECORD || slot->outcome == OUT_UNCHANGED))
-        status = clear_folders(s, slot, err);
     if (slot->from != KNOWN_NONE && !(slot->outcome == OUT_RECORD && same_hash(slot->source->rows[slot->from].hash, slot->hash)))
         slot->source->state[slot->from] = KNOWN_UNSEEN; /* it did not move here after all */
     if (status == QA_OK && slot->outcome != OUT_ALIKE) {

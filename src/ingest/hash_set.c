@@ -39,6 +39,15 @@ qa_status hash_set_add(struct hash_set *s, struct hash128 h, bool *fresh, qa_err
     return QA_OK;
 }
 
+bool hash_set_has(const struct hash_set *s, struct hash128 h) {
+    if (!h.hi && !h.lo)
+        h.lo = 1;
+    if (!s->cap)
+        return false;
+    const struct hash128 *slot = find_slot(s->slots, s->cap, h);
+    return slot->hi || slot->lo;
+}
+
 void hash_set_free(struct hash_set *s) {
     free(s->slots);
     *s = (struct hash_set){0};

@@ -12,6 +12,7 @@ struct hash_set {
 };
 /* *fresh: it was not in the set before. */
 qa_status hash_set_add(struct hash_set *s, struct hash128 h, bool *fresh, qa_error *err);
+bool hash_set_has(const struct hash_set *s, struct hash128 h);
 void hash_set_free(struct hash_set *s);
 
 #endif

@@ -40,7 +40,7 @@ void ingest_close_folder(struct ingest_folder *f);
  * path "-" is standard input. Relative `file` members are relative to the JSONL file's folder. A line that cannot be used is
  * a failure named by its number, the others go on. Content whose path has no readable extension is read as Markdown. */
 struct ingest_jsonl;
-qa_status ingest_open_jsonl(const char *path, struct ingest_jsonl **out, qa_error *err);
+qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct ingest_jsonl **out, qa_error *err);
 struct documents_port ingest_jsonl_port(struct ingest_jsonl *j);
 void ingest_close_jsonl(struct ingest_jsonl *j);
 

@@ -8,12 +8,13 @@
 #include "ingest/url.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_LINE = 96 << 20, READ_BLOCK = 64 << 10, MAX_PATH = 4000, MAX_TITLE = 4000 };
+enum { MAX_LINE = 96 << 20, READ_BLOCK = 64 << 10, WAIT_MS = 200, MAX_PATH = 4000, MAX_TITLE = 4000 };
 
 struct ingest_jsonl {
     int fd;
@@ -24,6 +25,7 @@ struct ingest_jsonl {
     char block[READ_BLOCK];
     size_t at, len;
     bool ended;
+    const atomic_int *cancel; /* NULL: none */
 };
 
 struct line {           /* the handle of an item */
@@ -36,11 +38,19 @@ struct line {           /* the handle of an item */
 
 /* ---- Lines ---- */
 
+/* A stream may be silent for hours: it is waited for in short steps, so that a cancel is seen. */
 static qa_status refill(struct ingest_jsonl *j, qa_error *err) {
+    struct pollfd ready = {.fd = j->fd, .events = POLLIN};
     ssize_t n;
-    do
-        n = read(j->fd, j->block, sizeof j->block);
-    while (n < 0 && errno == EINTR);
+    do {
+        if (j->cancel && atomic_load(j->cancel))
+            return error_set(err, QA_CANCELLED, "stopped while waiting for %s", j->name);
+        n = poll(&ready, 1, WAIT_MS);
+        if (n > 0)
+            n = read(j->fd, j->block, sizeof j->block);
+        else if (n == 0)
+            n = -1, errno = EINTR;
+    } while (n < 0 && errno == EINTR);
     if (n < 0)
         return error_set_errno(err, errno, "reading %s after line %llu", j->name, (unsigned long long)j->line_number);
     j->at = 0;
@@ -290,7 +300,7 @@ static void release(void *self, struct document_item *item) {
 
 static const struct documents_ops jsonl_ops = {.next = next, .read = read_document, .release = release};
 
-qa_status ingest_open_jsonl(const char *path, struct ingest_jsonl **out, qa_error *err) {
+qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct ingest_jsonl **out, qa_error *err) {
     qa_status status = QA_OK;
     struct stat st;
     *out = NULL;
@@ -298,7 +308,7 @@ qa_status ingest_open_jsonl(const char *path, struct ingest_jsonl **out, qa_erro
     struct ingest_jsonl *j = malloc(sizeof *j);
     if (!j)
         return error_no_memory(err, "reading JSON lines");
-    *j = (struct ingest_jsonl){.fd = -1};
+    *j = (struct ingest_jsonl){.fd = -1, .cancel = cancel};
     buf_init(&j->line, MAX_LINE);
     const char *slash = standard ? NULL : strrchr(path, '/');
     j->name = strdup(standard ? "standard input" : path);

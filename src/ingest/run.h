@@ -48,7 +48,7 @@ struct run_state {
     size_t max_bytes, share, alone; /* arena ceilings: of a slot, and of one document alone */
     bool had_failures;            /* some document's last ingestion failed: success must be noted */
     bool write_failed;            /* an open transaction may hold part of a document */
-    struct buf folder;            /* of the last document whose folders were looked up for failures */
+    struct hash_set failed;       /* paths whose failure this run has noted */
     uint64_t listed, own_access;
     /* The second pass over OUT_ALIKE. */
     bool second;

@@ -16,8 +16,7 @@ enum {
     SHARED_MEMORY = 256 << 20,  /* of all slots together */
     LEAST_SHARE = 4 << 20,
     KEEP_MEMORY = 1 << 20,      /* of an arena between two documents */
-    ALIKE_MEMORY = 1 << 30,
-    MAX_FOLDER = 64 << 10
+    ALIKE_MEMORY = 1 << 30
 };
 
 static bool cancelled(const struct run_state *s) { return s->run->cancel && atomic_load(s->run->cancel); }
@@ -213,6 +212,34 @@ qa_status run_prune(struct run_state *s, struct known_source *k, qa_error *err) 
     return status;
 }
 
+/* Noted in an earlier run, and in this one neither failed again nor below a folder that could not be listed: over. */
+static bool failure_is_over(const struct run_state *s, const char *path) {
+    size_t len = strlen(path);
+    for (size_t end = 1; end <= len; end++)
+        if ((end == len || path[end - 1] == '/') && hash_set_has(&s->failed, hash_bytes(path, end)))
+            return false;
+    return true;
+}
+
+/* Of what the listing no longer shows, nobody else would take the note back. */
+static qa_status clear_failures(struct run_state *s, struct known_source *k, qa_error *err) {
+    const struct index_port *index = &s->run->index;
+    const char **paths = NULL;
+    size_t n = 0;
+    if (!s->had_failures || s->run->dry_run)
+        return QA_OK;
+    qa_status status = index->ops->list_failures(index->self, k->name, &k->arena, &paths, &n, err);
+    for (size_t i = 0; i < n && status == QA_OK; i++) {
+        if (!failure_is_over(s, paths[i]))
+            continue;
+        status = run_begin_write(s, k, err);
+        if (status == QA_OK)
+            status = index->ops->note_failure(index->self, k->name, paths[i], NULL, err);
+        s->write_failed |= status != QA_OK;
+    }
+    return status;
+}
+
 /* ---- The run ---- */
 
 static qa_status prepare(struct run_state *s, qa_error *err) {
@@ -270,6 +297,8 @@ static qa_status run_all(struct run_state *s, qa_error *err) {
         status = second_pass(s, err);
         if (status == QA_OK)
             status = run_prune(s, s->sources[0], err);
+        if (status == QA_OK)
+            status = clear_failures(s, s->sources[0], err);
     }
     if (status == QA_OK && s->n_sources && s->sources[0]->moved && !s->sources[0]->rooted) {
         status = run_begin_write(s, s->sources[0], err); /* also when no document changed */
@@ -290,7 +319,7 @@ static void free_all(struct run_state *s) {
     free(s->sources);
     free(s->slots);
     free(s->alike);
-    buf_free(&s->folder);
+    hash_set_free(&s->failed);
     arena_free(&s->alike_arena);
     record_release(&s->rules);
     batch_free(&s->batch);
@@ -303,7 +332,6 @@ qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, 
     double started = clock_mono_ms();
     batch_init(&s.batch, run, report);
     arena_init(&s.alike_arena, ALIKE_MEMORY);
-    buf_init(&s.folder, MAX_FOLDER);
     qa_status status = run_all(&s, &first);
     if (!s.write_failed) { /* stopped or ended between documents: what is whole is kept */
         qa_error second = {0};

@@ -132,9 +132,11 @@ struct index_ops {
     qa_status (*forget_document)(void *self, const char *source, const char *path, qa_error *err); /* absent: QA_OK */
     /* Remembers that a document failed, or (cause NULL) that it no longer does. */
     qa_status (*note_failure)(void *self, const char *source, const char *path, const char *cause, qa_error *err);
-    /* The cause noted, in the arena; NULL when there is none. */
+    /* The cause noted, in the arena; NULL when there is none. source NULL: of any source. */
     qa_status (*find_failure)(void *self, const char *source, const char *path, struct arena *a, const char **cause,
                               qa_error *err);
+    /* Paths of a source that have a failure noted, ascending. */
+    qa_status (*list_failures)(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err);
     /* What a source was made from (an absolute root or "jsonl"), so that two roots do not share a name unnoticed. NULL root: none yet. */
     qa_status (*get_source_root)(void *self, const char *source, struct arena *a, const char **root, qa_error *err);
     qa_status (*put_source_root)(void *self, const char *source, const char *root, qa_error *err);

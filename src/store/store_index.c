@@ -22,6 +22,7 @@ static const struct index_ops operations = {
     .forget_document = store_forget_document,
     .note_failure = store_note_failure,
     .find_failure = store_find_failure,
+    .list_failures = store_list_failures,
     .get_source_root = store_get_source_root,
     .put_source_root = store_put_source_root,
 };

@@ -137,8 +137,37 @@ static qa_status find_text(struct store_index *s, unsigned slot, const char *sql
 
 qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
                              qa_error *err) {
-    return find_text(self, SQL_FIND_NOTE, "SELECT cause FROM failures WHERE source = ?1 AND path = ?2", source, path, a,
+    return find_text(self, SQL_FIND_NOTE, "SELECT cause FROM failures WHERE (source = ?1 OR ?1 IS NULL) AND path = ?2 ORDER BY source", source, path, a,
                      cause, err);
+}
+
+qa_status store_list_failures(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err) {
+    struct store_index *s = self;
+    const char **list = NULL;
+    size_t cap = 0;
+    sqlite3_stmt *st = NULL;
+    bool row;
+    *out = NULL;
+    *n = 0;
+    qa_status status = store_sql(&s->file, SQL_LIST_NOTES, "SELECT path FROM failures WHERE source = ?1 ORDER BY path", &st, err);
+    if (status == QA_OK)
+        store_bind_text(&s->file, st, 1, source);
+    while (status == QA_OK && (status = store_next(&s->file, st, &row, err)) == QA_OK && row) {
+        if (*n == cap) {
+            cap = cap ? cap * 2 : 8;
+            const char **grown = arena_grow(a, list, *n, cap, sizeof *grown);
+            if (!grown) {
+                status = arena_error(a, err, "listing failures");
+                break;
+            }
+            list = grown;
+        }
+        status = store_copy_text(s, st, 0, false, a, &list[*n], err);
+        *n += status == QA_OK;
+    }
+    sqlite3_reset(st);
+    *out = list;
+    return status;
 }
 
 qa_status store_get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {

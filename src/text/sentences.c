@@ -1,5 +1,5 @@
-/* Where sentences end, by rules: see the header for them. Unicode's own segmentation (UAX 29) breaks after "e.g." before a capital and
- * knows no abbreviations, so it would be corrected at nearly every place where it matters. */
+/* Where sentences end, by rules: see the header for them. Unicode's own segmentation (UAX 29) breaks after "e.g." before
+ * a capital and knows no abbreviations, so it would be corrected at nearly every place where it matters. */
 #include "text/sentences.h"
 #include "base/utf8.h"
 #include <stdbool.h>
@@ -9,11 +9,13 @@
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 /* Words that a full stop belongs to; those of the second list end sentences as well, except before a number ("No. 5"). */
-static const char *const STRONG[] = {"e.g",  "i.e",  "eg",  "ie",  "vs",  "cf",   "dr",   "mr",     "mrs", "ms",   "prof", "sr",  "jr",
-                                     "nos",  "fig",  "figs", "eq", "ch",  "vol",  "pp",   "eds",    "est", "approx", "ca", "incl", "excl",
-                                     "resp", "ver",  "dept", "viz", "esp", "a.k.a"};
-static const char *const WEAK[] = {"etc", "no",  "al",  "max", "min", "inc", "ltd", "co",  "corp",
-                                   "u.s", "a.m", "p.m", "ref", "refs", "sec", "st", "ed"};
+static const char *const STRONG[] = {
+    "e.g", "i.e", "eg", "ie",  "vs", "cf",  "dr",     "mr", "mrs",  "ms",   "prof", "sr",  "jr",   "nos", "fig",   "figs",
+    "eq",  "ch",  "vol", "pp", "eds", "est", "approx", "ca", "incl", "excl", "resp", "ver", "dept", "viz", "esp", "a.k.a",
+};
+static const char *const WEAK[] = {
+    "etc", "no", "al", "max", "min", "inc", "ltd", "co", "corp", "u.s", "a.m", "p.m", "ref", "refs", "sec", "st", "ed",
+};
 
 static bool is_one_of(const char *const *list, size_t n_list, const char *word, size_t n) {
     for (size_t i = 0; i < n_list; i++)
@@ -74,7 +76,8 @@ static bool period_ends(const char *text, size_t len, size_t from, size_t at, si
     size_t word = word_before(text, from, at), n = at - word;
     if (!may_begin(text, len, following))
         return false;
-    if (n == 1 && text[word] >= 'A' && text[word] <= 'Z' && word > from) /* an initial; "option A. Then" is rarer than "J. Smith" */
+    /* an initial; "option A. Then" is rarer than "J. Smith" */
+    if (n == 1 && text[word] >= 'A' && text[word] <= 'Z' && word > from)
         return false;
     if (n <= 3 && word == from) { /* "1." of an item */
         size_t digits = 0;

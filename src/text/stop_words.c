@@ -17,7 +17,7 @@ static const char *const stop_words[] = {
     "get", "gets", "getting", "give", "gives", "go", "goes", "going", "good", "got",
     "had", "hadn", "hadnt", "happen", "happening", "happens", "has", "hasn", "hasnt", "have", "haven", "havent", "having",
     "he", "hello", "her", "here", "heres", "hers", "hey", "hi", "him", "his", "how", "hows",
-    "i", "id", "if", "ill", "im", "in", "into", "is", "isn", "isnt", "it", "its", "itself", "ive",
+    "i", "if", "ill", "im", "in", "into", "is", "isn", "isnt", "it", "its", "itself", "ive",
     "just",
     "kind", "know",
     "least", "less", "let", "lets", "like", "look", "looking", "lot", "lots",

@@ -314,9 +314,24 @@ static qa_status note_failure(void *self, const char *source, const char *path, 
 static qa_status find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
                               qa_error *err) {
     const struct state *s = visible(self);
-    const char *text = get_note(s->failures, s->n_failures, source, path);
+    const char *text = NULL;
+    for (size_t i = 0; i < s->n_failures && !text; i++)
+        if ((!source || strcmp(s->failures[i].source, source) == 0) && strcmp(s->failures[i].path, path) == 0)
+            text = s->failures[i].text;
     *cause = arena_string(a, text);
     return text && !*cause ? arena_error(a, err, "finding a failure") : QA_OK;
+}
+
+static qa_status list_failures(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err) {
+    const struct state *s = visible(self);
+    *n = 0;
+    *out = arena_array(a, s->n_failures, sizeof **out);
+    if (!*out)
+        return arena_error(a, err, "listing failures");
+    for (size_t i = 0; i < s->n_failures; i++)
+        if (strcmp(s->failures[i].source, source) == 0 && !((*out)[(*n)++] = arena_string(a, s->failures[i].path)))
+            return arena_error(a, err, "listing failures");
+    return QA_OK;
 }
 
 static qa_status get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
@@ -600,7 +615,7 @@ static const struct index_ops fake_ops = {
     .find_document = find_document,
     .statistics = statistics, .begin = begin, .commit = commit, .rollback = rollback, .known_documents = known_documents,
     .put_document = put_document, .move_document = move_document, .forget_document = forget_document, .note_failure = note_failure,
-    .find_failure = find_failure, .get_source_root = get_source_root, .put_source_root = put_source_root,
+    .find_failure = find_failure, .list_failures = list_failures, .get_source_root = get_source_root, .put_source_root = put_source_root,
     .list_sources = list_sources,
 };
 

@@ -130,7 +130,7 @@ static const char lines[] = "{\"source\":\"a\",\"path\":\"x.md\",\"title\":\"T\"
 
 static qa_status run_lines(struct fake_index *index, qa_ingest_report *report, qa_error *err) {
     struct ingest_jsonl *j = NULL;
-    qa_status status = ingest_open_jsonl(fake_tree_path(&tree, "in.jsonl"), &j, err);
+    qa_status status = ingest_open_jsonl(fake_tree_path(&tree, "in.jsonl"), NULL, &j, err);
     if (status == QA_OK) {
         struct ingest_run run = {.index = fake_index_port(index), .documents = ingest_jsonl_port(j), .jobs = 1, .on_event = no_event};
         status = ingest_source(&run, report, err);

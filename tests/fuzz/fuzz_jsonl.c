@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (memmem(data, size, "file", 4))
         return 0;
     int fd = open_input(data, size, path);
-    if (ingest_open_jsonl(path, &j, &err) != QA_OK)
+    if (ingest_open_jsonl(path, NULL, &j, &err) != QA_OK)
         abort();
     struct documents_port port = ingest_jsonl_port(j);
     arena_init(&a, 16 << 20);

@@ -104,6 +104,20 @@ static inline bool doc_check_same_text(const struct doc_tree *t, const struct do
     return true;
 }
 
+// Does the chunk begin with the whole header of a table that stands before it?
+static inline bool doc_check_repeats(const struct doc_tree *t, const struct doc_chunk *c, const struct textmap *m) {
+    const struct doc_block *head = NULL;
+    size_t at = 0;
+    for (size_t i = 0; i < t->n_blocks && t->blocks[i].start < c->start; i++)
+        head = t->blocks[i].kind == UNIT_TABLE_HEAD ? &t->blocks[i] : head;
+    if (!head || m->marks[0].kind != UNIT_TABLE_HEAD || m->n_marks < 2 || m->marks[1].plain != head->plain_len + 1)
+        return false;
+    for (size_t i = 0; i < head->n_runs; at += head->runs[i++].len)
+        if (memcmp(m->plain + at, doc_check_run(t, &head->runs[i]), head->runs[i].len) != 0)
+            return false;
+    return true;
+}
+
 // Does the chunk end with a heading (no very long ones) whose text stands in the next?
 static inline bool doc_check_loses_text(const struct doc_tree *t, const struct doc_chunk *c, size_t target) {
     size_t last = t->n_blocks;
@@ -137,7 +151,7 @@ static inline bool doc_check_chunks(struct arena *a, const struct doc_tree *t, c
         DOC_REQUIRE(textmap_decode(a, c->map, c->map_len, c->start, t->bytes, 0, t->len, &m, NULL) == QA_OK);
         DOC_REQUIRE(m.plain_len == c->plain_len && !memcmp(m.plain, c->plain, c->plain_len));
         DOC_REQUIRE(m.n_marks > 0 && m.marks[0].plain == 0);
-        if (m.marks[0].kind == UNIT_TABLE_HEAD && m.n_marks > 1 && lo < c->start)
+        if (doc_check_repeats(t, c, &m))
             repeated[number] = m.marks[1].plain;
         DOC_REQUIRE(o->max_tokens || !doc_check_loses_text(t, c, target));
         for (size_t i = 0; i < m.n_segments; i++) {

@@ -209,6 +209,8 @@ static void long_texts_are_cut(void **state) {
     assert_non_null(strstr(f.answer.text, "gizmo_depth | Description: How deep"));
     assert_non_null(strstr(f.answer.text, "follows it. … The gizmo depth is 7 by default. … [2]"));
     assert_null(strstr(f.answer.text, "shapes and on"));
+    fixture_ask(&f, "what costs nothing?", NULL);
+    run(&f, "long sentence");
     assert_non_null(strstr(f.answer.text, "… beta alpha"));
     assert_non_null(strstr(f.answer.text, "beta the gizmo costs nothing gamma"));
     assert_non_null(strstr(f.answer.text, " … [1]"));
@@ -224,7 +226,7 @@ static void passages_keep_their_order_and_are_not_repeated(void **state) {
     fixture_block(&f, UNIT_PARAGRAPH, "Widgets like tea in the morning. The widget limit is 10 in each account. Widgets sleep at night.");
     fixture_close(&f, "A", 1);
     fixture_passage(&f);
-    fixture_block(&f, UNIT_PARAGRAPH, "The widget limit is 10 in each account. The limit of an account can be raised by asking for it.");
+    fixture_block(&f, UNIT_PARAGRAPH, "The widget limit is 10 in each account. The widget limit of an account can be raised by asking for it.");
     fixture_close(&f, "B", 0.9);
     fixture_ask(&f, "what is the widget limit of an account?", NULL);
     run(&f, "order");

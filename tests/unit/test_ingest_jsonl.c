@@ -55,7 +55,7 @@ static void read_all(const char *path, struct buf *out) {
     qa_error err = {0};
     bool more = true;
     qa_status status = QA_OK;
-    if (ingest_open_jsonl(path, &j, &err) != QA_OK)
+    if (ingest_open_jsonl(path, NULL, &j, &err) != QA_OK)
         fail_msg("%s", err.message);
     struct documents_port port = ingest_jsonl_port(j);
     assert_false(port.complete);
@@ -196,8 +196,8 @@ static void test_what_is_no_file_of_lines(void **state) {
     (void)state;
     struct ingest_jsonl *j = NULL;
     qa_error err = {0};
-    assert_int_equal(ingest_open_jsonl(fake_tree_path(&tree, "missing"), &j, &err), QA_NOT_FOUND);
-    assert_int_equal(ingest_open_jsonl(tree.root, &j, &err), QA_BAD_USAGE);
+    assert_int_equal(ingest_open_jsonl(fake_tree_path(&tree, "missing"), NULL, &j, &err), QA_NOT_FOUND);
+    assert_int_equal(ingest_open_jsonl(tree.root, NULL, &j, &err), QA_BAD_USAGE);
     assert_null(j);
 }
 

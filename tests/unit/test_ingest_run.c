@@ -85,7 +85,7 @@ static qa_status run_lines(const struct ingest_run *wanted, const char *lines) {
     err = (qa_error){0};
     buf_reset(&told);
     buf_put(&told, "", 0);
-    assert_int_equal(ingest_open_jsonl(fake_tree_path(&tree, "in.jsonl"), &j, NULL), QA_OK);
+    assert_int_equal(ingest_open_jsonl(fake_tree_path(&tree, "in.jsonl"), NULL, &j, NULL), QA_OK);
     run.documents = ingest_jsonl_port(j);
     run.root = NULL;
     qa_status status = ingest_source(&run, &report, &err);
