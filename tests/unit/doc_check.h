@@ -104,12 +104,12 @@ static inline bool doc_check_same_text(const struct doc_tree *t, const struct do
     return true;
 }
 
-// Does the chunk begin with the whole header of a table that stands before it?
+// Does the chunk begin with a row, and before it stands the whole header of its table again?
 static inline bool doc_check_repeats(const struct doc_tree *t, const struct doc_chunk *c, const struct textmap *m) {
-    const struct doc_block *head = NULL;
-    size_t at = 0;
-    for (size_t i = 0; i < t->n_blocks && t->blocks[i].start < c->start; i++)
-        head = t->blocks[i].kind == UNIT_TABLE_HEAD ? &t->blocks[i] : head;
+    size_t row = 0, at = 0;
+    while (row < t->n_blocks && t->blocks[row].end <= c->start)
+        row++;
+    const struct doc_block *head = row < t->n_blocks ? t->blocks[row].table : NULL;
     if (!head || m->marks[0].kind != UNIT_TABLE_HEAD || m->n_marks < 2 || m->marks[1].plain != head->plain_len + 1)
         return false;
     for (size_t i = 0; i < head->n_runs; at += head->runs[i++].len)

@@ -209,7 +209,7 @@ static void long_texts_are_cut(void **state) {
     assert_non_null(strstr(f.answer.text, "gizmo_depth | Description: How deep"));
     assert_non_null(strstr(f.answer.text, "follows it. … The gizmo depth is 7 by default. … [2]"));
     assert_null(strstr(f.answer.text, "shapes and on"));
-    fixture_ask(&f, "what costs nothing?", NULL);
+    fixture_ask(&f, "does the gizmo cost nothing?", NULL);
     run(&f, "long sentence");
     assert_non_null(strstr(f.answer.text, "… beta alpha"));
     assert_non_null(strstr(f.answer.text, "beta the gizmo costs nothing gamma"));
