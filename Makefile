@@ -26,7 +26,7 @@ test-full: ## also clang with -Werror, valgrind, fuzzing (FUZZ_SECONDS=60 a targ
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/test full
 
 bench: release ## speed on this machine
-	@if [ -x bench/run ]; then bench/run build/release/quaere; else build/release/quaere bench; fi
+	@bench/run build/release/quaere
 
 install: release ## into PREFIX (default /usr/local), below DESTDIR if set
 	@cmake --install build/release --strip --prefix "$(PREFIX)"

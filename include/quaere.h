@@ -25,6 +25,8 @@
  * Errors: functions that can fail return a qa_status and take a qa_error last, which may be NULL. On failure nothing
  * is handed out and the error holds the code and a message for a person.
  *
+ * JSON is read and written with jansson, whose allocator qa_open replaces by one that notes when memory is out (json_set_alloc_funcs).
+ *
  * Threads: one qa is used by one thread at a time, except qa_cancel, which any thread or signal handler may call.
  * Several qa, in one process or many, may read one index at once while one of them ingests; a second one that ingests
  * gets QA_BUSY. */
@@ -80,6 +82,7 @@ typedef struct qa_open_options {
     const char *index;  /* NULL: QUAERE_INDEX, the configuration, else .quaere/index.db beside it, else the user's data
                            folder */
     const char *state;  /* the same with QUAERE_STATE and state.db */
+    bool from_process_start; /* the first call's times count from the start of the process: for commands, which are one call */
     bool create;        /* make a missing index instead of answering QA_NOT_FOUND; needed to ingest */
 } qa_open_options;
 
@@ -128,8 +131,8 @@ typedef struct qa_ingest_report {
 
 typedef struct qa_ingest_event {
     qa_ingest_event_kind kind;
-    const char *source; /* NULL for QA_INGEST_PROGRESS */
-    const char *path;   /* relative to the source */
+    const char *source; /* NULL for QA_INGEST_PROGRESS, and where none is known yet: listing notices, lines that do not parse */
+    const char *path;   /* relative to the source; of a line that does not parse, which one; NULL: the source as a whole */
     const char *message; /* why it failed, the old path of a moved document, the text of a notice; else NULL */
     uint64_t done, total; /* documents handled and found so far (total may still grow) */
     uint64_t done_bytes, total_bytes;
@@ -157,7 +160,7 @@ typedef struct qa_ingest_options {
     void *user;
 } qa_ingest_options;
 
-/* Brings the index up to date with the sources: unchanged documents (by the hash of their bytes) are skipped, changed
+/* `options` may not be NULL. Brings the index up to date with the sources: unchanged documents (by the hash of their bytes) are skipped, changed
  * ones replaced, gone ones forgotten, renamed ones moved. A document that fails is counted and reported, never an error
  * of the run. `report` is filled also when the call fails or is cancelled: what it counts is safe on disk. A run that was
  * stopped, in whatever way, is continued by running it again. */
@@ -222,7 +225,7 @@ QA_API qa_evidence qa_hits_evidence(const qa_hits *hits);
 /* The search JSON of the contract. Valid until qa_hits_free; NULL only when memory is out. */
 QA_API const char *qa_hits_json(qa_hits *hits);
 
-/* Why `document` (a path, or source:path) is not among the first hits, or where it is: as JSON, with a member
+/* For the owner of the machine alone: it tells what a caller may not see, so its result goes to nobody else. Why `document` (a path, or source:path) is not among the first hits, or where it is: as JSON, with a member
  * "explanation" for a person. Release with qa_text_free. */
 QA_API qa_status qa_explain(qa *q, const qa_question *question, const char *document, char **json, qa_error *err);
 QA_API void qa_text_free(char *text);
@@ -266,16 +269,19 @@ QA_API size_t qa_answer_citation_count(const qa_answer *answer);
 QA_API const qa_citation *qa_answer_citation(const qa_answer *answer, size_t i);
 QA_API size_t qa_answer_source_count(const qa_answer *answer);
 QA_API const qa_hit *qa_answer_source(const qa_answer *answer, size_t i);
-QA_API double qa_answer_total_ms(const qa_answer *answer);
+QA_API double qa_answer_total_ms(const qa_answer *answer); /* of the call; see from_process_start */
 QA_API const char *qa_answer_json(qa_answer *answer); /* the ask JSON of the contract */
 
 /* ---- Conversations -------------------------------------------------------------------------------------------- */
 
 /* JSON: {"conversations": [{"id", "title", "turns", "created", "updated"}]}, newest first; limit 0: all. */
 QA_API qa_status qa_conversations_list(qa *q, size_t limit, char **json, qa_error *err);
-/* JSON: {"id", "title", "turns": [{"turn", "question", "answer", "created", ...}]}. `id` may be "last". */
+/* JSON: {"id", "turns": [{"turn", "question", "answer", "created", ...}]}. `id` may be "last". */
 QA_API qa_status qa_conversation_get(qa *q, const char *id, char **json, qa_error *err);
-QA_API qa_status qa_conversation_delete(qa *q, const char *id, qa_error *err);
+/* `id` may be "last". The id that was deleted goes to deleted[64] when that is not NULL. */
+QA_API qa_status qa_conversation_delete(qa *q, const char *id, char *deleted, qa_error *err);
+/* QA_OK, or QA_BAD_FILTER with what is wrong: before a filter is kept for later questions. */
+QA_API qa_status qa_filter_check(const char *filter, qa_error *err);
 
 /* ---- Documents and care of the index -------------------------------------------------------------------------- */
 

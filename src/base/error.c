@@ -43,12 +43,14 @@ static void cut_at_character(char *text, size_t size) {
 
 qa_status error_set(qa_error *err, qa_status status, const char *format, ...) {
     if (err) {
+        char message[sizeof err->message]; /* err's own message may be among the arguments */
         va_list args;
         va_start(args, format);
-        err->status = status;
-        vsnprintf(err->message, sizeof err->message, format, args);
+        vsnprintf(message, sizeof message, format, args);
         va_end(args);
-        cut_at_character(err->message, sizeof err->message);
+        cut_at_character(message, sizeof message);
+        err->status = status;
+        memcpy(err->message, message, sizeof message);
     }
     return status;
 }

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 
 /* Sets err and returns status, so that a failure is one line: return error_set(err, QA_IO, "...").
- * Over-long messages are cut at a whole UTF-8 character. */
+ * Over-long messages are cut at a whole UTF-8 character. err->message may be an argument: a status is changed that way. */
 qa_status error_set(qa_error *err, qa_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 qa_status error_set_errno(qa_error *err, int error_number, const char *format, ...)
     __attribute__((format(printf, 3, 4))); /* appends ": strerror"; ENOENT -> QA_NOT_FOUND, ENOMEM -> QA_NO_MEMORY, else QA_IO */

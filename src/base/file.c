@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,16 +112,16 @@ qa_status file_write_atomic(const char *path, const void *data, size_t len, qa_e
     qa_status status = QA_OK;
     char *temporary = NULL;
     int fd = -1;
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+    char unique[32];
+    clock_new_id(".", unique);
+    if (asprintf(&temporary, "%s%s", path, unique) < 0)
         return error_no_memory(err, "writing a file");
-    fd = mkostemp(temporary, O_CLOEXEC);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
         status = error_set_errno(err, errno, "cannot create a file beside %s", path);
         free(temporary);
         return status;
     }
-    mode_t mask = umask(0);
-    umask(mask);
     for (size_t done = 0; done < len;) {
         ssize_t n = write(fd, (const char *)data + done, len - done);
         if (n < 0 && errno == EINTR)
@@ -131,7 +132,7 @@ qa_status file_write_atomic(const char *path, const void *data, size_t len, qa_e
         }
         done += (size_t)n;
     }
-    if (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0) {
+    if (fsync(fd) != 0) {
         status = error_set_errno(err, errno, "%s", path);
         goto out;
     }

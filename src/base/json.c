@@ -39,11 +39,13 @@ static void *noted_malloc(size_t n) {
 }
 static void set_allocator(void) { json_set_alloc_funcs(noted_malloc, free); }
 
+void json_watch_memory(void) { pthread_once(&once, set_allocator); }
+
 qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err) {
     *out = NULL;
     if (too_deep(text, len))
         return error_set(err, QA_BAD_INPUT, "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
-    pthread_once(&once, set_allocator);
+    json_watch_memory();
     memory_out = false;
     json_error_t where;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);

@@ -8,7 +8,7 @@ static atomic_int threshold = LOG_WARN;
 void log_set_level(enum log_level level) { atomic_store(&threshold, (int)level); }
 
 void log_line(enum log_level level, const char *format, ...) {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
+    static const char *const names[] = {"error", "warning", "info"};
     if ((int)level > atomic_load(&threshold))
         return;
     char line[1024];

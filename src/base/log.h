@@ -3,7 +3,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO };
 void log_set_level(enum log_level level); /* default LOG_WARN */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

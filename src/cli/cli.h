@@ -58,6 +58,9 @@ int cli_usage_error(const struct cli *c, const char *format, ...) __attribute__(
 int cli_open(const struct cli *c, bool create, qa **out);
 /* Prints an error (JSON on standard output with --json) and returns its exit status. */
 int cli_fail(const struct cli *c, const qa_error *err);
+int cli_no_memory(const struct cli *c);
+/* The error object of the contract on standard output, when --json was given. */
+void cli_print_error_json(const struct cli *c, const qa_error *err);
 /* SIGINT and SIGTERM stop `q`'s running call; NULL: the default again. cli_stopped: 0, or the signal that came. */
 void cli_on_signal(qa *q);
 int cli_stopped(void);

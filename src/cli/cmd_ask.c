@@ -69,7 +69,10 @@ static int run(struct cli *c) {
     if (status == 0) {
         if (c->json) {
             const char *json = qa_answer_json(answer);
-            puts(json ? json : "{}");
+            if (json)
+                puts(json);
+            else
+                status = cli_no_memory(c);
         } else {
             cli_print_answer(stdout, answer, true);
             if (!c->quiet && qa_answer_conversation(answer))
@@ -78,7 +81,8 @@ static int run(struct cli *c) {
         }
         if (qa_answer_warning(answer) && !c->quiet)
             fprintf(stderr, "quaere ask: %s\n", qa_answer_warning(answer));
-        status = qa_answer_refused(answer) ? 3 : 0;
+        if (status == 0)
+            status = qa_answer_refused(answer) ? 3 : 0;
     }
     qa_answer_free(answer);
     qa_close(q);

@@ -113,6 +113,7 @@ static bool command(struct chat *chat, char *line) {
         *argument++ = '\0';
     argument += strspn(argument, " ");
     qa_error err = {0};
+    char deleted[64] = "";
     if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0 || strcmp(line, "/q") == 0)
         return false;
     if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0) {
@@ -129,17 +130,24 @@ static bool command(struct chat *chat, char *line) {
     } else if (strcmp(line, "/delete") == 0) {
         if (!*argument)
             puts("/delete wants the id of a conversation; /list shows them.");
-        else if (qa_conversation_delete(chat->q, argument, &err) != QA_OK)
+        else if (qa_conversation_delete(chat->q, argument, deleted, &err) != QA_OK)
             show_error(chat, &err);
         else
             puts("Deleted.");
-        if (*argument && strcmp(argument, chat->conversation) == 0)
+        if (strcmp(deleted, chat->conversation) == 0)
             set_conversation(chat, NULL);
     } else if (strcmp(line, "/filter") == 0) {
-        free(chat->filter);
-        chat->filter = *argument ? strdup(argument) : NULL;
-        chat->question.filter = chat->filter;
-        puts(chat->filter ? "Set." : "No filter.");
+        char *fresh = *argument ? strdup(argument) : NULL;
+        if (*argument && !fresh) {
+            puts("Out of memory.");
+        } else if (fresh && qa_filter_check(fresh, &err) != QA_OK) {
+            show_error(chat, &err);
+            free(fresh);
+        } else {
+            free(chat->filter);
+            chat->question.filter = chat->filter = fresh;
+            puts(fresh ? "Set." : "No filter.");
+        }
     } else {
         printf("There is no command %s.\n", line);
         show_help();
@@ -188,8 +196,8 @@ static int run(struct cli *c) {
         return 2;
     int status = cli_read_scope(c, &chat.question, &scope);
     chat.question.k = (size_t)k;
-    if (chat.question.filter)
-        chat.question.filter = chat.filter = strdup(chat.question.filter);
+    if (chat.question.filter && !(chat.question.filter = chat.filter = strdup(chat.question.filter)))
+        status = cli_no_memory(c);
     if (status == 0)
         status = cli_open(c, false, &chat.q);
     if (status == 0 && cli_has(c, "conversation") && !resume(&chat, cli_value(c, "conversation")))

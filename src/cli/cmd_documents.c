@@ -266,7 +266,7 @@ static int run_conversations(struct cli *c) {
         qa_status s = qa_conversation_get(q, id, &json, &err);
         status = show_json(c, s, json, &err, cli_print_conversation);
     } else if (status == 0) {
-        status = qa_conversation_delete(q, id, &err) == QA_OK ? 0 : cli_fail(c, &err);
+        status = qa_conversation_delete(q, id, NULL, &err) == QA_OK ? 0 : cli_fail(c, &err);
         if (status == 0)
             puts(c->json ? "{\"deleted\": true}" : "Deleted.");
     }

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/progress.h"
 #include "cli/cli.h"
 #include <stdlib.h>
@@ -23,6 +24,8 @@ struct view {
     const struct cli *c;
     struct progress progress;
     size_t failures_shown;
+    json_t *failures; /* with --json: all of them */
+    bool ok;          /* memory sufficed so far */
 };
 enum { FAILURES_SHOWN = 20 };
 
@@ -39,6 +42,13 @@ static void on_event(const qa_ingest_event *e, void *user) {
         return;
     }
     bool failed = e->kind == QA_INGEST_FAILED;
+    if (failed && v->failures) {
+        json_t *o = json_object();
+        json_put(o, "source", json_text0(e->source), &v->ok);
+        json_put(o, "path", json_text0(e->path), &v->ok);
+        json_put(o, "message", json_text0(e->message), &v->ok);
+        json_add(v->failures, o, &v->ok);
+    }
     if (failed && ++v->failures_shown > FAILURES_SHOWN && !v->c->verbose)
         return;
     if (!v->c->verbose && !failed && (v->c->quiet || e->kind != QA_INGEST_NOTICE) && !cli_has(v->c, "dry-run"))
@@ -60,18 +70,38 @@ static void on_event(const qa_ingest_event *e, void *user) {
     fputc('\n', stderr);
 }
 
+static void put_count(json_t *o, const char *key, uint64_t n, bool *ok) { json_put(o, key, json_integer((json_int_t)n), ok); }
+
+static int print_report_json(const struct view *v, const qa_ingest_report *r, bool was_stopped) {
+    bool ok = v->ok;
+    json_t *o = json_object();
+    put_count(o, "documents", r->seen, &ok);
+    put_count(o, "added", r->added, &ok);
+    put_count(o, "changed", r->changed, &ok);
+    put_count(o, "moved", r->moved, &ok);
+    put_count(o, "unchanged", r->unchanged, &ok);
+    put_count(o, "forgotten", r->forgotten, &ok);
+    put_count(o, "withheld", r->withheld, &ok);
+    put_count(o, "failed", r->failed, &ok);
+    put_count(o, "skipped", r->skipped, &ok);
+    put_count(o, "chunks", r->chunks, &ok);
+    put_count(o, "bytes", r->bytes, &ok);
+    put_count(o, "total_documents", r->total_documents, &ok);
+    put_count(o, "total_chunks", r->total_chunks, &ok);
+    json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
+    json_put(o, "dry_run", json_boolean(cli_has(v->c, "dry-run")), &ok);
+    json_put(o, "stopped", json_boolean(was_stopped), &ok);
+    json_put(o, "failures", json_incref(v->failures), &ok);
+    char *text = ok ? json_write(o, 2) : NULL;
+    json_decref(o);
+    if (!text)
+        return cli_no_memory(v->c);
+    puts(text);
+    free(text);
+    return 0;
+}
+
 static void print_report(const struct cli *c, const qa_ingest_report *r, const char *index) {
-    if (c->json) {
-        printf("{\"documents\": %llu, \"added\": %llu, \"changed\": %llu, \"moved\": %llu, \"unchanged\": %llu, \"forgotten\": %llu, "
-               "\"withheld\": %llu, \"failed\": %llu, \"skipped\": %llu, \"chunks\": %llu, \"bytes\": %llu, \"total_documents\": %llu, "
-               "\"total_chunks\": %llu, \"elapsed_ms\": %.1f, \"dry_run\": %s}\n",
-               (unsigned long long)r->seen, (unsigned long long)r->added, (unsigned long long)r->changed, (unsigned long long)r->moved,
-               (unsigned long long)r->unchanged, (unsigned long long)r->forgotten, (unsigned long long)r->withheld,
-               (unsigned long long)r->failed, (unsigned long long)r->skipped, (unsigned long long)r->chunks,
-               (unsigned long long)r->bytes, (unsigned long long)r->total_documents, (unsigned long long)r->total_chunks,
-               r->elapsed_ms, cli_has(c, "dry-run") ? "true" : "false");
-        return;
-    }
     if (c->quiet)
         return;
     const struct {
@@ -119,11 +149,37 @@ static bool read_prune(const struct cli *c, qa_prune *out) {
     return !text;
 }
 
+/* An empty list of groups is what "$UNSET" leaves behind, and would publish what somebody meant to keep. */
+static int read_list(const struct cli *c, const char *name, bool split, const char *const **list, size_t *n) {
+    *list = cli_values(c, name, split, n);
+    if (cli_has(c, name) && !*list)
+        return cli_no_memory(c);
+    if (cli_has(c, name) && !*n)
+        return cli_usage_error(c, "--%s is empty%s", name, strcmp(name, "acl") == 0 ? "; write public, signed-in, nobody or groups" : "");
+    return 0;
+}
+
+static int finish(const struct view *v, qa *q, qa_status status, const qa_ingest_report *report, long max_failures, const qa_error *err) {
+    bool was_stopped = status == QA_CANCELLED;
+    if (status != QA_OK && !was_stopped)
+        return cli_fail(v->c, err);
+    if (was_stopped)
+        fputs("quaere ingest: stopped; what was reported is safe, run it again to go on\n", stderr);
+    if (v->c->json) {
+        int printed = print_report_json(v, report, was_stopped);
+        if (printed != 0)
+            return printed;
+    } else {
+        print_report(v->c, report, qa_index_path(q));
+    }
+    return was_stopped ? cli_stopped_status() : report->failed > (uint64_t)max_failures ? 4 : 0;
+}
+
 static int run(struct cli *c) {
     qa *q = NULL;
     qa_error err = {0};
     qa_ingest_report report = {0};
-    struct view view = {.c = c};
+    struct view view = {.c = c, .ok = true};
     long jobs = 0, max_failures = 0;
     qa_ingest_options o = {
         .paths = (const char *const *)c->arguments,
@@ -140,11 +196,17 @@ static int run(struct cli *c) {
     if (o.jsonl && o.n_paths)
         return cli_usage_error(c, "give paths or --jsonl, not both");
     o.jobs = (unsigned)jobs;
-    o.include = cli_values(c, "include", false, &o.n_include);
-    o.exclude = cli_values(c, "exclude", false, &o.n_exclude);
-    o.meta = cli_values(c, "meta", false, &o.n_meta);
-    o.acl = cli_values(c, "acl", true, &o.n_acl);
-    int exit_status = cli_open(c, true, &q);
+    int exit_status = read_list(c, "include", false, &o.include, &o.n_include);
+    if (exit_status == 0)
+        exit_status = read_list(c, "exclude", false, &o.exclude, &o.n_exclude);
+    if (exit_status == 0)
+        exit_status = read_list(c, "meta", false, &o.meta, &o.n_meta);
+    if (exit_status == 0)
+        exit_status = read_list(c, "acl", true, &o.acl, &o.n_acl);
+    if (exit_status == 0 && c->json && !(view.failures = json_array()))
+        exit_status = cli_no_memory(c);
+    if (exit_status == 0)
+        exit_status = cli_open(c, true, &q);
     if (exit_status == 0) {
         progress_begin(&view.progress, c->quiet || c->json);
         cli_on_signal(q);
@@ -152,19 +214,11 @@ static int run(struct cli *c) {
         progress_clear(&view.progress);
         if (view.failures_shown > FAILURES_SHOWN && !c->verbose)
             fprintf(stderr, "... and %zu more failed; --verbose lists all of them\n", view.failures_shown - FAILURES_SHOWN);
-        if (status == QA_CANCELLED) {
-            fputs("quaere ingest: stopped; what was reported is safe, run it again to go on\n", stderr);
-            print_report(c, &report, qa_index_path(q));
-            exit_status = cli_stopped_status();
-        } else if (status != QA_OK) {
-            exit_status = cli_fail(c, &err);
-        } else {
-            print_report(c, &report, qa_index_path(q));
-            exit_status = report.failed > (uint64_t)max_failures ? 4 : 0;
-        }
+        exit_status = finish(&view, q, status, &report, max_failures, &err);
         cli_on_signal(NULL);
     }
     qa_close(q);
+    json_decref(view.failures);
     cli_free_list((const char **)o.include);
     cli_free_list((const char **)o.exclude);
     cli_free_list((const char **)o.meta);

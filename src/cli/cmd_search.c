@@ -80,8 +80,10 @@ static int run(struct cli *c) {
             status = cli_fail(c, &err);
         } else if (c->json) {
             const char *json = qa_hits_json(hits);
-            puts(json ? json : "{}");
-            status = json ? 0 : 1;
+            if (json)
+                puts(json);
+            else
+                status = cli_no_memory(c);
         } else {
             for (size_t i = 0; i < qa_hits_count(hits); i++)
                 print_hit(c, qa_hits_get(hits, i));

@@ -28,12 +28,15 @@ const struct cli_command *cli_find_command(const char *name) {
 }
 
 int cli_usage_error(const struct cli *c, const char *format, ...) {
+    qa_error err = {.status = QA_BAD_USAGE};
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "quaere %s: ", c->command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\nTry 'quaere %s --help'.\n", c->command->name);
+    vsnprintf(err.message, sizeof err.message, format, args);
     va_end(args);
+    cli_print_error_json(c, &err);
+    fprintf(stderr, "quaere %s: ", c->command->name);
+    cli_print_line(stderr, err.message);
+    fprintf(stderr, "\nTry 'quaere %s --help'.\n", c->command->name);
     return 2;
 }
 
@@ -114,6 +117,8 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, struct c
         fputs("quaere: out of memory\n", stderr);
         return 1;
     }
+    for (int i = 1; i < argc; i++) /* known before the first error, which is to be told as JSON too */
+        c->json = c->json || strcmp(argv[i], "--json") == 0;
     opterr = 0;
     optind = 1;
     for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {

@@ -31,18 +31,27 @@ void cli_on_signal(qa *q) {
 int cli_stopped(void) { return stopped; }
 int cli_stopped_status(void) { return stopped == SIGTERM ? 0 : 130; }
 
+void cli_print_error_json(const struct cli *c, const qa_error *err) {
+    bool ok = true;
+    if (!c->json)
+        return;
+    json_t *root = json_object(), *inner = json_object();
+    json_put(inner, "code", json_string(qa_status_name(err->status)), &ok);
+    json_put(inner, "message", json_text0(err->message), &ok);
+    json_put(root, "error", inner, &ok);
+    char *text = ok ? json_write(root, 2) : NULL;
+    puts(text ? text : "{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}");
+    free(text);
+    json_decref(root);
+}
+
+int cli_no_memory(const struct cli *c) {
+    const qa_error err = {.status = QA_NO_MEMORY, .message = "out of memory"};
+    return cli_fail(c, &err);
+}
+
 int cli_fail(const struct cli *c, const qa_error *err) {
-    if (c->json) {
-        bool ok = true;
-        json_t *root = json_object(), *inner = json_object();
-        json_put(inner, "code", json_string(qa_status_name(err->status)), &ok);
-        json_put(inner, "message", json_text0(err->message), &ok);
-        json_put(root, "error", inner, &ok);
-        char *text = ok ? json_write(root, 2) : NULL;
-        puts(text ? text : "{\"error\": {\"code\": \"no_memory\", \"message\": \"out of memory\"}}");
-        free(text);
-        json_decref(root);
-    }
+    cli_print_error_json(c, err);
     fprintf(stderr, "quaere %s: ", c->command->name);
     cli_print_text(stderr, *err->message ? err->message : qa_status_name(err->status), 0, 0); /* it may quote a name from a document */
     return qa_status_exit(err->status);
@@ -51,7 +60,8 @@ int cli_fail(const struct cli *c, const qa_error *err) {
 int cli_open(const struct cli *c, bool create, qa **out) {
     qa_error err = {0};
     qa_open_options options = {
-        .config = cli_value(c, "config"), .index = cli_value(c, "index"), .state = cli_value(c, "state"), .create = create};
+        .config = cli_value(c, "config"), .index = cli_value(c, "index"), .state = cli_value(c, "state"), .from_process_start = true,
+        .create = create};
     return qa_open(&options, out, &err) == QA_OK ? 0 : cli_fail(c, &err);
 }
 

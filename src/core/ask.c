@@ -120,7 +120,7 @@ qa_status qa_ask(qa *q, const qa_question *question, qa_answer **out, qa_error *
         return core_finish(q, status);
     }
     keep(q, x, question->forget);
-    x->total_ms = clock_since_start_ms();
+    x->total_ms = core_elapsed_ms(q, started);
     *out = x;
     return core_finish(q, QA_OK);
 }
@@ -190,6 +190,7 @@ const char *qa_answer_json(qa_answer *x) {
     json_put(model, "generator", json_null(), &ok);
     json_put(model, "embedder", json_null(), &ok);
     json_put(timing, "retrieve", json_round(x->retrieve_ms, 2), &ok);
+    json_put(timing, "first_token", json_null(), &ok);
     json_put(timing, "total", json_round(x->total_ms, 2), &ok);
     json_put(tokens, "prompt", json_integer(0), &ok);
     json_put(tokens, "reused", json_integer(0), &ok);

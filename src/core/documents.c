@@ -19,11 +19,9 @@ static qa_status find(const struct index_port *index, const struct index_scope *
 
 static json_t *document_json(const struct index_document *d, bool *ok) {
     char when[32], hash[40];
-    json_t *o = json_object(), *metadata = NULL;
+    json_t *o = json_object();
     clock_format(d->ingested_ms, when);
     snprintf(hash, sizeof hash, "%016llx%016llx", (unsigned long long)d->hash.hi, (unsigned long long)d->hash.lo);
-    if (!d->metadata || json_parse(d->metadata, strlen(d->metadata), &metadata, NULL) != QA_OK)
-        metadata = json_object();
     json_put(o, "source", json_text0(d->source), ok);
     json_put(o, "path", json_text0(d->path), ok);
     json_put(o, "title", json_text0(d->title), ok);
@@ -34,7 +32,7 @@ static json_t *document_json(const struct index_document *d, bool *ok) {
     json_put(o, "ingested", json_string(when), ok);
     json_put(o, "hash", json_string(hash), ok);
     json_put(o, "acl", d->restricted ? core_strings_json(d->groups, d->n_groups, ok) : json_null(), ok);
-    json_put(o, "metadata", metadata, ok);
+    json_put(o, "metadata", core_stored_json(d->metadata, ok), ok);
     return o;
 }
 
@@ -177,7 +175,9 @@ static qa_status explain_absent(const struct index_port *index, struct arena *a,
                                 qa_error *err) {
     const char *cause = NULL, *colon = strchr(document, ':');
     char *source = colon ? arena_copy(a, document, (size_t)(colon - document)) : NULL;
-    qa_status status = index->ops->find_failure(index->self, source, colon ? colon + 1 : document, a, &cause, err);
+    qa_status status = index->ops->find_failure(index->self, NULL, document, a, &cause, err);
+    if (status == QA_OK && !cause && source)
+        status = index->ops->find_failure(index->self, source, colon + 1, a, &cause, err);
     if (status != QA_OK) {
         json_decref(root);
         return status;

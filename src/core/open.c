@@ -54,6 +54,8 @@ qa_status qa_open(const qa_open_options *options, qa **out, qa_error *err) {
         return error_no_memory(err, "opening");
     arena_init(&q->memory, CORE_CONFIG_CEILING);
     q->create = options->create;
+    q->from_process_start = options->from_process_start;
+    json_watch_memory();
     const char *named = options->config ? options->config : getenv("QUAERE_CONFIG");
     qa_status status = config_load(&q->memory, named && *named ? named : NULL, &q->config, err);
     if (status == QA_OK)
@@ -88,6 +90,12 @@ void qa_close(qa *q) {
 }
 
 void qa_cancel(qa *q) { atomic_store(&q->cancel, 1); }
+
+double core_elapsed_ms(qa *q, double started) {
+    bool whole = q->from_process_start;
+    q->from_process_start = false;
+    return whole ? clock_since_start_ms() : clock_mono_ms() - started;
+}
 
 qa_status core_finish(qa *q, qa_status status) {
     atomic_store(&q->cancel, 0);

@@ -19,26 +19,13 @@ static qa_status take_history(struct arena *a, const qa_question *question, stru
     return QA_OK;
 }
 
-static qa_status newest_conversation(const struct memory_port *memory, struct arena *a, const char **id, qa_error *err) {
-    struct memory_conversation *list = NULL;
-    size_t n = 0;
-    qa_status status = memory->ops ? memory->ops->list_conversations(memory->self, 1, a, &list, &n, err) : QA_OK;
-    if (status == QA_OK && !n)
-        return error_set(err, QA_NOT_FOUND, "there is no conversation yet, so none is the last");
-    if (status == QA_OK)
-        *id = list[0].id;
-    return status;
-}
-
 static qa_status take_conversation(qa *q, struct arena *a, const char *id, struct core_question *out, qa_error *err) {
     struct memory_port memory = {0};
     struct memory_turn *turns = NULL;
     size_t n = 0;
     qa_status status = core_open_memory(q, false, &memory, err);
-    if (status == QA_OK && strcmp(id, "last") == 0)
-        status = newest_conversation(&memory, a, &id, err);
-    if (status == QA_OK && !memory.ops)
-        status = error_set(err, QA_NOT_FOUND, "there is no conversation %s: nothing was kept in %s yet", id, q->state_path);
+    if (status == QA_OK)
+        status = core_find_conversation(&memory, a, &id, err);
     if (status == QA_OK)
         status = memory.ops->load_turns(memory.self, id, CORE_EARLIER_TURNS, a, &turns, &n, err);
     if (status != QA_OK)
@@ -95,4 +82,13 @@ qa_status core_prepare(qa *q, struct arena *a, const qa_question *question, size
     out->search.k = question->k ? question->k : default_k;
     out->search.scope = (struct index_scope){.caller = &out->caller, .filter = filter, .collection = question->collection};
     return QA_OK;
+}
+
+qa_status qa_filter_check(const char *filter, qa_error *err) {
+    struct arena a;
+    struct filter *parsed = NULL;
+    arena_init(&a, CORE_CONFIG_CEILING);
+    qa_status status = filter_parse(&a, filter, &parsed, err);
+    arena_free(&a);
+    return status;
 }

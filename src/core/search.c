@@ -69,7 +69,7 @@ qa_status qa_search(qa *q, const qa_question *question, qa_hits **out, qa_error 
         return core_finish(q, status);
     }
     h->retrieve_ms = clock_mono_ms() - started;
-    h->total_ms = clock_since_start_ms();
+    h->total_ms = core_elapsed_ms(q, started);
     *out = h;
     return core_finish(q, QA_OK);
 }
@@ -93,17 +93,18 @@ json_t *core_strings_json(const char *const *strings, size_t n, bool *ok) {
     return list;
 }
 
-/* Metadata were validated when they were stored; damage since then must not break the answer. */
-static json_t *metadata_json(const char *text) {
+json_t *core_stored_json(const char *text, bool *ok) {
     json_t *value = NULL;
-    if (!text || json_parse(text, strlen(text), &value, NULL) != QA_OK)
-        return json_object();
-    return value;
+    qa_status status = text ? json_parse(text, strlen(text), &value, NULL) : QA_BAD_INPUT;
+    if (status == QA_NO_MEMORY)
+        *ok = false;
+    return status == QA_OK || !*ok ? value : json_object();
 }
 
 json_t *core_hit_json(const qa_hit *h, bool *ok) {
     json_t *o = json_object(), *scores = json_object();
     json_put(scores, "text", json_round(h->text_score, 4), ok);
+    json_put(scores, "vector", json_null(), ok);
     json_put(o, "rank", json_integer((json_int_t)h->rank), ok);
     json_put(o, "score", json_round(h->score, 4), ok);
     json_put(o, "scores", scores, ok);
@@ -119,7 +120,7 @@ json_t *core_hit_json(const qa_hit *h, bool *ok) {
     if (h->lossy)
         json_put(o, "lossy", json_true(), ok);
     json_put(o, "chunk", json_text0(h->chunk), ok);
-    json_put(o, "metadata", metadata_json(h->metadata), ok);
+    json_put(o, "metadata", core_stored_json(h->metadata, ok), ok);
     return o;
 }
 
@@ -130,6 +131,7 @@ const char *qa_hits_json(qa_hits *h) {
     json_t *root = json_object(), *hits = json_array(), *timing = json_object();
     for (size_t i = 0; i < h->found.n_hits; i++)
         json_add(hits, core_hit_json(&h->hits[i], &ok), &ok);
+    json_put(timing, "embed", json_null(), &ok);
     json_put(timing, "retrieve", json_round(h->retrieve_ms, 2), &ok);
     json_put(timing, "total", json_round(h->total_ms, 2), &ok);
     json_put(root, "question", json_text0(h->question.search.question), &ok);

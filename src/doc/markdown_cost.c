@@ -2,7 +2,7 @@
  *
  * From above, by what was measured of md4c 0.4.8: up to 60 bytes of memory for a mark in a paragraph (only the largest
  * paragraph counts), 50 for a line, 25 for an opened list or quote. For every line a step for every open list (if it is
- * blank) and for every column of a table (if it is a short row; md4c knows no tables of more than 128 columns).
+ * blank) and 20 for every column of the widest table (if it is a short row: cells that are not there are reported too).
  * Everything else in it is linear. */
 #include "doc/build.h"
 #include <string.h>
@@ -10,6 +10,7 @@
 void doc_markdown_cost(const struct doc_dialect *d, uint64_t *memory, uint64_t *steps) {
     static const bool mark[256] = {['\\'] = 1, ['*'] = 1, ['_'] = 1, ['~'] = 1, ['`'] = 1, ['&'] = 1, [';'] = 1,
                                    ['<'] = 1,  ['>'] = 1, ['['] = 1, ['!'] = 1, [']'] = 1, ['|'] = 1, ['\0'] = 1};
+    enum { CELL = 20 };
     uint64_t marks = 0, most = 0, lines = 0, opened = 0, depth = 0, widest = 0;
     for (size_t at = 0; at < d->len;) {
         size_t line_end = doc_line_end(d->text, d->len, at), columns = 0, bullets = 0, i = at;
@@ -46,5 +47,5 @@ void doc_markdown_cost(const struct doc_dialect *d, uint64_t *memory, uint64_t *
         at = doc_line_after(d->text, d->len, line_end);
     }
     *memory = most * 60 + lines * 50 + opened * 25;
-    *steps = lines * (depth + widest);
+    *steps = lines * (depth + widest * CELL);
 }

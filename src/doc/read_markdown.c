@@ -318,7 +318,7 @@ static int enter_block(MD_BLOCKTYPE type, void *detail, void *user) {
         if (r->n_cells++)
             doc_cell(r->b);
         r->hidden = false;
-        r->html = (struct doc_html){0};
+        r->html.state = HTML_TEXT;
         break;
     default:
         break;

@@ -50,7 +50,7 @@ struct search_result {
     qa_evidence evidence;  /* set by answer_judge; the search leaves QA_EVIDENCE_NONE */
 };
 
-/* QA_BAD_INPUT for an empty or too long question. Everything lives in the arena. */
+/* QA_BAD_INPUT for an empty question, QA_TOO_LARGE for one over SEARCH_QUESTION_MAX bytes. Everything lives in the arena. */
 qa_status search_run(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
                      struct search_result *out, qa_error *err);
 

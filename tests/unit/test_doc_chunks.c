@@ -23,7 +23,9 @@ static char *dump(const struct doc_chunk *chunks, size_t n) {
             buf_printf(&out, *p == '\n' ? "\\n" : "%c", *p);
         buf_putc(&out, '\n');
     }
-    return buf_take(&out);
+    char *text = strdup(out.data);
+    buf_free(&out);
+    return text;
 }
 
 struct row {

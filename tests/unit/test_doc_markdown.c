@@ -42,7 +42,9 @@ static char *dump(const struct doc_tree *t, bool raw) {
             put_escaped(&out, b->runs[k].literal ? b->runs[k].literal : t->bytes + b->runs[k].at, b->runs[k].len);
         buf_putc(&out, '\n');
     }
-    return buf_take(&out);
+    char *text = strdup(out.data);
+    buf_free(&out);
+    return text;
 }
 
 struct row {
