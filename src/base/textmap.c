@@ -188,7 +188,17 @@ qa_status textmap_decode(struct arena *a, const uint8_t *map, size_t n, uint64_t
     return QA_OK;
 }
 
+/* A table's header repeated before a later row: the bytes from one to the other hold rows that are not in the plain text. */
+static bool leaves_header(const struct textmap *m, size_t from, size_t to) {
+    for (size_t i = 0; i + 1 < m->n_marks; i++)
+        if (m->marks[i].kind == UNIT_TABLE_HEAD && from < m->marks[i + 1].plain && to > m->marks[i + 1].plain)
+            return true;
+    return false;
+}
+
 bool textmap_raw(const struct textmap *m, size_t from, size_t to, uint64_t *raw_from, uint64_t *raw_to) {
+    if (leaves_header(m, from, to))
+        return false;
     /* the first segment that ends after `from` */
     size_t lo = 0, hi = m->n_segments;
     while (lo < hi) {

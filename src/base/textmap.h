@@ -70,8 +70,8 @@ struct textmap { /* a decoded map, in the arena */
 /* Decodes. `bytes` are the document's bytes from offset `bytes_at`, covering the extent. */
 qa_status textmap_decode(struct arena *a, const uint8_t *map, size_t n, uint64_t chunk_start, const char *bytes,
                          uint64_t bytes_at, size_t bytes_len, struct textmap *out, qa_error *err);
-/* The document bytes behind plain [from, to): from the first to the last copied byte in it. False if it is all literal, or if the
- * copies run backwards inside it (a repeated table header and a row): then no one span says it. */
+/* The document bytes behind plain [from, to): from the first to the last copied byte in it. False if it is all literal, if the
+ * copies run backwards inside it, or if it goes from a table's header on to a row: then no one span says it. */
 bool textmap_raw(const struct textmap *m, size_t from, size_t to, uint64_t *raw_from, uint64_t *raw_to);
 
 #endif
