@@ -9,6 +9,9 @@
 struct hash128 {
     uint64_t hi, lo;
 };
+static inline int hash_compare(struct hash128 a, struct hash128 b) {
+    return a.hi != b.hi ? (a.hi < b.hi ? -1 : 1) : a.lo != b.lo ? (a.lo < b.lo ? -1 : 1) : 0;
+}
 struct hash128 hash_bytes(const void *data, size_t n);
 /* Hash of several strings with their lengths, so that ("ab","c") differs from ("a","bc"). */
 struct hash128 hash_parts(const char *const *parts, const size_t *lens, size_t n);

@@ -69,7 +69,6 @@ int cli_stopped_status(void);
 
 void cli_print_help(FILE *to, const struct cli_command *command); /* NULL: the program */
 void cli_print_man(FILE *to);
-const char *cli_nearest(const char *word, const char *const *candidates); /* for "did you mean"; NULL: none is near */
 
 /* Text from documents on its way to a terminal: control characters (escape sequences above all) are replaced. */
 void cli_print_text(FILE *to, const char *text, size_t indent, size_t width); /* width 0: no wrapping */

@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include "eval/eval.h"
 #include <errno.h>
@@ -57,7 +58,7 @@ static bool read_floor(struct job *j, const char *text) {
     if (m == EVAL_METRICS) {
         for (int i = 0; i < EVAL_METRICS; i++)
             names[i] = eval_metric_infos[i].name;
-        const char *near = cli_nearest(name, names);
+        const char *near = nearest_word(name, names, EVAL_METRICS);
         cli_usage_error(j->c, "there is no metric '%s'; %s%s%s", name,
                         near ? "did you mean " : "docs/evaluation.md lists them", near ? near : "", near ? "?" : "");
         return false;

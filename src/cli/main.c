@@ -1,4 +1,5 @@
 /* The command table, and nothing else: each command is a file of its own. */
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include <errno.h>
 #include <string.h>
@@ -9,9 +10,10 @@ const struct cli_command *const cli_commands[] = {
 
 static int unknown_command(const char *name) {
     const char *names[64] = {NULL};
-    for (size_t i = 0; cli_commands[i] && i < 63; i++)
-        names[i] = cli_commands[i]->name;
-    const char *near = cli_nearest(name, names);
+    size_t n = 0;
+    for (; cli_commands[n] && n < 64; n++)
+        names[n] = cli_commands[n]->name;
+    const char *near = nearest_word(name, names, n);
     fprintf(stderr, near ? "quaere: there is no command '%s'; did you mean '%s'?\n" : "quaere: there is no command '%s'; 'quaere --help' lists them\n",
             name, near);
     return 2;

@@ -1,6 +1,7 @@
 /* Parsing on getopt_long, with messages of our own. */
 #include "cli/cli.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -40,41 +41,6 @@ int cli_usage_error(const struct cli *c, const char *format, ...) {
     return 2;
 }
 
-/* Edit distance with a small bound: enough for slips of the finger. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[64];
-    size_t n = strlen(b);
-    if (n >= 64 || strlen(a) >= 64)
-        return 64;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t up = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            best = up + 1 < best ? up + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = up;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-const char *cli_nearest(const char *word, const char *const *candidates) {
-    const char *best = NULL;
-    size_t least = strlen(word) / 3 + 1;
-    for (; *candidates; candidates++) {
-        size_t d = distance(word, *candidates);
-        if (d <= least && d < strlen(*candidates)) {
-            best = *candidates;
-            least = d - (d > 0);
-        }
-    }
-    return best;
-}
-
 static int unknown_option(const struct cli *c, const struct option *known, const char *given) {
     const char *names[OPTIONS_MAX + 1] = {NULL};
     char word[64];
@@ -83,9 +49,10 @@ static int unknown_option(const struct cli *c, const struct option *known, const
         return cli_usage_error(c, "unknown option %s", given);
     memcpy(word, given + 2, n);
     word[n] = '\0';
-    for (size_t i = 0; known[i].name; i++)
-        names[i] = known[i].name;
-    const char *near = cli_nearest(word, names);
+    size_t count = 0;
+    for (; known[count].name; count++)
+        names[count] = known[count].name;
+    const char *near = nearest_word(word, names, count);
     return near ? cli_usage_error(c, "unknown option --%s; did you mean --%s?", word, near)
                 : cli_usage_error(c, "unknown option --%s", word);
 }

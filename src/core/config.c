@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "core/config_yaml.h"
 #include <errno.h>
 #include <math.h>
@@ -13,7 +14,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { MAX_FILE = (1 << 20) + 1, MIN_TARGET = 100, MAX_TARGET = 20000, MAX_KEY = 40 };
+enum { MAX_FILE = (1 << 20) + 1, MIN_TARGET = 100, MAX_TARGET = 20000 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -29,41 +30,16 @@ static qa_status no_memory(const struct loader *l) { return arena_error(l->a, l-
 
 /* ---- Keys ---- */
 
-/* Levenshtein distance; both are short. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[MAX_KEY + 1], la = strlen(a), lb = strlen(b);
-    if (la > MAX_KEY || lb > MAX_KEY)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 static qa_status unknown_key(const struct loader *l, const struct yaml_node *at, const char *where, const char *const *known,
                              size_t n) {
-    size_t best = SIZE_MAX, nearest = 0;
+    const char *near = nearest_word(at->key, known, n);
     char list[300] = "";
+    if (near)
+        return FAIL(l, at, "unknown key \"%.60s\"%s; did you mean \"%s\"?", at->key, where, near);
     for (size_t i = 0; i < n; i++) {
-        size_t d = distance(at->key, known[i]), len = strlen(list);
-        if (d < best)
-            best = d, nearest = i;
+        size_t len = strlen(list);
         snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", known[i]);
     }
-    if (best <= 2 || (best <= 3 && strlen(at->key) > 6))
-        return FAIL(l, at, "unknown key \"%.60s\"%s; did you mean \"%s\"?", at->key, where, known[nearest]);
     return FAIL(l, at, "unknown key \"%.60s\"%s; there are: %s", at->key, where, list);
 }
 
