@@ -61,7 +61,10 @@ bool clock_fixed(void) {
     return fixed;
 }
 
-int64_t clock_now_ms(void) { return clock_fixed() ? fixed_ms : (int64_t)read_clock(CLOCK_REALTIME); }
+int64_t clock_now_ms(void) {
+    int64_t now = clock_fixed() ? fixed_ms : (int64_t)read_clock(CLOCK_REALTIME);
+    return now < 0 ? 0 : now; /* stored times are not negative, whatever the machine believes */
+}
 double clock_mono_ms(void) { return clock_fixed() ? 0 : read_clock(CLOCK_MONOTONIC); }
 double clock_since_start_ms(void) { return clock_fixed() ? 0 : read_clock(CLOCK_BOOTTIME) - process_started_ms; }
 

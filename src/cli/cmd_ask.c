@@ -51,6 +51,12 @@ void cli_print_answer(FILE *to, const qa_answer *answer, bool sources) {
     }
 }
 
+static void print_next(const qa_answer *answer) {
+    printf("\n%s%.0f ms; go on with: quaere ask -c ", cli_dim(), qa_answer_total_ms(answer));
+    cli_print_line(stdout, qa_answer_conversation(answer));
+    printf(" \"...\"%s\n", cli_plain());
+}
+
 static int run(struct cli *c) {
     qa *q = NULL;
     qa_answer *answer = NULL;
@@ -76,11 +82,10 @@ static int run(struct cli *c) {
         } else {
             cli_print_answer(stdout, answer, true);
             if (!c->quiet && qa_answer_conversation(answer))
-                printf("\n%s%.0f ms; go on with: quaere ask -c %s \"...\"%s\n", cli_dim(), qa_answer_total_ms(answer),
-                       qa_answer_conversation(answer), cli_plain());
+                print_next(answer);
         }
         if (qa_answer_warning(answer) && !c->quiet)
-            fprintf(stderr, "quaere ask: %s\n", qa_answer_warning(answer));
+            cli_print_text(stderr, qa_answer_warning(answer), 0, 0);
         if (status == 0)
             status = qa_answer_refused(answer) ? 3 : 0;
     }

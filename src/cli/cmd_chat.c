@@ -149,7 +149,9 @@ static bool command(struct chat *chat, char *line) {
             puts(fresh ? "Set." : "No filter.");
         }
     } else {
-        printf("There is no command %s.\n", line);
+        fputs("There is no command ", stdout);
+        cli_print_line(stdout, line);
+        puts(".");
         show_help();
     }
     return true;
@@ -167,7 +169,7 @@ static void answer(struct chat *chat, const char *text) {
     chat->last = fresh;
     cli_print_answer(stdout, fresh, true);
     if (qa_answer_warning(fresh))
-        fprintf(stderr, "%s\n", qa_answer_warning(fresh));
+        cli_print_text(stderr, qa_answer_warning(fresh), 0, 0);
     if (qa_answer_conversation(fresh))
         set_conversation(chat, qa_answer_conversation(fresh));
     putchar('\n');
@@ -222,8 +224,11 @@ static int run(struct cli *c) {
             }
             fflush(stdout);
         }
-        if (chat.conversation[0] && !c->quiet)
-            printf("Kept; go on with: quaere chat -c %s\n", chat.conversation);
+        if (chat.conversation[0] && !c->quiet) {
+            fputs("Kept; go on with: quaere chat -c ", stdout);
+            cli_print_line(stdout, chat.conversation);
+            putchar('\n');
+        }
         status = chat.failed ? 1 : 0;
     }
     qa_answer_free(chat.last);

@@ -162,7 +162,9 @@ static void print_info(FILE *to, const char *json) {
         fprintf(to, ", %llu with an access rule", number_of(root, "restricted"));
     fputs("\nfile: ", to);
     print_counted(to, number_of(root, "file_bytes") + number_of(root, "wal_bytes"), "byte");
-    fprintf(to, ", format %llu, made by quaere %s\n", number_of(root, "format"), text_of(root, "created_by"));
+    fprintf(to, ", format %llu, made by quaere ", number_of(root, "format"));
+    cli_print_line(to, text_of(root, "created_by"));
+    fputc('\n', to);
     size_t i;
     json_t *source;
     json_array_foreach(json_object_get(root, "sources"), i, source) {
@@ -221,7 +223,8 @@ void cli_print_conversations(FILE *to, const char *json) {
     size_t i;
     json_t *v;
     json_array_foreach(all, i, v) {
-        fprintf(to, "%s  %s%s, %llu %s%s  ", text_of(v, "id"), cli_dim(), text_of(v, "updated"), number_of(v, "turns"),
+        cli_print_line(to, text_of(v, "id"));
+        fprintf(to, "  %s%s, %llu %s%s  ", cli_dim(), text_of(v, "updated"), number_of(v, "turns"),
                 number_of(v, "turns") == 1 ? "turn" : "turns", cli_plain());
         cli_print_line(to, text_of(v, "title"));
         fputc('\n', to);

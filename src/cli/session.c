@@ -70,7 +70,7 @@ enum { HISTORY_MAX = 4 << 20 };
 static qa_status read_stream(FILE *from, struct buf *b, const char *name, qa_error *err) {
     char part[8192];
     size_t n;
-    while ((n = fread(part, 1, sizeof part, from)) > 0)
+    while (b->status == QA_OK && (n = fread(part, 1, sizeof part, from)) > 0)
         buf_put(b, part, n);
     if (ferror(from))
         return error_set_errno(err, errno, "%s", name);

@@ -127,15 +127,38 @@ static struct ingest_run make_run(const struct call *c, const struct job *job) {
     };
 }
 
-/* Once somebody may not see something, silence is no answer: an unstated default would publish what was meant to be kept. */
+/* Does some source have nothing but restricted documents? Then its default was stated once, and access is in use; a single document with groups of its
+ * own must not decide that for everybody. Documents come by source. */
+struct usage {
+    char source[256];
+    bool all_restricted, in_use;
+};
+
+static int look_at_access(void *user, const struct index_document *d) {
+    struct usage *u = user;
+    if (strncmp(u->source, d->source, sizeof u->source - 1) != 0) {
+        u->in_use = u->in_use || (u->source[0] && u->all_restricted);
+        snprintf(u->source, sizeof u->source, "%s", d->source);
+        u->all_restricted = true;
+    }
+    u->all_restricted = u->all_restricted && (d->restricted || d->n_groups);
+    return u->in_use;
+}
+
+/* Where access is in use silence is no answer: refreshing a source without its --acl would publish it, and so would a new one beside it. */
 static qa_status need_stated_access(const struct call *c, const struct job *job, const char *source, qa_error *err) {
     struct index_statistics statistics = {0};
+    struct usage usage = {.source = ""};
+    const struct index_scope everything = {0};
     qa_status status = c->index.ops->statistics(c->index.self, &statistics, err);
     if (status != QA_OK || !statistics.restricted || job->has_acl)
         return status;
-    return error_set(err, QA_BAD_USAGE, "the index has documents with access rules, so it must be said who may see %s%s%s: give --acl public (or "
-                     "groups, signed-in, nobody), or access: default: in quaere.yaml", source ? "\"" : "", source ? source : "these documents",
-                     source ? "\"" : "");
+    status = c->index.ops->each_document(c->index.self, &everything, look_at_access, &usage, err);
+    if (status != QA_OK || !(usage.in_use || usage.all_restricted))
+        return status;
+    return error_set(err, QA_BAD_USAGE, "the index has sources that not everyone may see, so it must be said who may see %s%s%s: give --acl public "
+                     "(or groups, signed-in, nobody), or access: default: in quaere.yaml", source ? "\"" : "",
+                     source ? source : "these documents", source ? "\"" : "");
 }
 
 static qa_status ingest_folder(struct call *c, const struct job *job, const struct ingest_place *place, qa_error *err) {
@@ -144,6 +167,7 @@ static qa_status ingest_folder(struct call *c, const struct job *job, const stru
         .root = place->root,
         .only = place->only,
         .missing_ok = place->missing,
+        .no_links = job->n_rules > 0,
         .include = job->include,
         .n_include = job->n_include,
         .exclude = job->exclude,

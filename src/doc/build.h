@@ -63,6 +63,8 @@ struct doc_state {
 struct doc_state doc_remember(const struct doc_builder *b);
 void doc_undo(struct doc_builder *b, const struct doc_state *state);
 /* The text of runs, NUL-terminated, in the arena; NULL when out of memory. */
+enum { DOC_TITLE_MAX = 300 }; /* bytes */
+size_t doc_title_length(const char *title); /* of what is kept of it: whole characters */
 char *doc_text(struct arena *a, const char *bytes, const struct doc_run *runs, size_t n_runs, size_t plain_len);
 
 /* Finds start and end of every block and moves them to the tree. */

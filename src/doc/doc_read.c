@@ -1,6 +1,6 @@
 /* From a document's bytes to blocks. */
-#include "doc/build.h"
 #include "base/utf8.h"
+#include "doc/build.h"
 #include <string.h>
 
 enum { MAX_NUL = 16 };
@@ -54,6 +54,12 @@ static qa_status check(const char *bytes, size_t len, bool *valid, qa_error *err
     return QA_OK;
 }
 
+/* A title stands before every chunk: a long one would grow with the square of the document. */
+size_t doc_title_length(const char *title) {
+    size_t n = strlen(title);
+    return n <= DOC_TITLE_MAX ? n : utf8_floor(title, DOC_TITLE_MAX);
+}
+
 static qa_status find_title(struct arena *a, struct doc_tree *tree, qa_error *err) {
     const struct doc_block *best = NULL;
     for (size_t i = 0; i < tree->n_blocks; i++) {
@@ -63,8 +69,11 @@ static qa_status find_title(struct arena *a, struct doc_tree *tree, qa_error *er
     }
     if (tree->title || !best)
         return QA_OK;
-    tree->title = doc_text(a, tree->bytes, best->runs, best->n_runs, best->plain_len);
-    return tree->title ? QA_OK : arena_error(a, err, "reading the document");
+    char *title = doc_text(a, tree->bytes, best->runs, best->n_runs, best->plain_len);
+    if (title)
+        title[doc_title_length(title)] = '\0';
+    tree->title = title;
+    return title ? QA_OK : arena_error(a, err, "reading the document");
 }
 
 static qa_status read_text(struct arena *a, struct doc_tree *out, bool valid, qa_error *err) {

@@ -2,7 +2,8 @@
  *
  * libfyaml reads the YAML; it limits nesting to 64 itself. Aliases are not expanded: an alias becomes its name with the
  * *, so that no bomb grows. What does not parse stays in the document as text, with one exception: where groups are named
- * (`acl`) and cannot be understood, the document is refused, because the alternative is to show it to everyone. */
+ * (`acl`, in whatever spelling) and cannot be understood - broken YAML, TOML, no closing fence, more than is read - the document is
+ * refused, because the alternative is to show it to everyone. */
 #include "doc/build.h"
 #include <libfyaml.h>
 #include <stdio.h>
@@ -19,22 +20,29 @@ static bool is_fence(const char *bytes, size_t len, size_t from, char c) {
     return end - from == 3 && bytes[from] == c && bytes[from + 1] == c && bytes[from + 2] == c;
 }
 
-/* [*from, *to) is what stands between the fences, *body what comes after. */
+/* [*from, *to) is what stands between the fences, *body what comes after. Without a closing fence *to is as far as one was looked for,
+ * and *body 0; *body is 0 too when blank lines stand before it, which makes it no front matter. False: there is no opening fence. */
 static bool find(const char *bytes, size_t len, size_t *from, size_t *to, size_t *body, char *fence) {
     size_t at = len >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    size_t top = at;
+    while (at < len && (bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == ' ' || bytes[at] == '\t'))
+        at++;
     *fence = at < len ? bytes[at] : '\0';
     if ((*fence != '-' && *fence != '+') || !is_fence(bytes, len, at, *fence))
         return false;
+    bool at_top = at == top;
+    *body = 0;
     *from = doc_line_next(bytes, len, at);
     size_t limit = len - *from < MAX_FRONT_MATTER ? len : *from + MAX_FRONT_MATTER;
     for (at = *from; at < limit; at = doc_line_next(bytes, len, at)) {
         if (is_fence(bytes, len, at, *fence) || (*fence == '-' && is_fence(bytes, len, at, '.'))) {
             *to = at;
-            *body = doc_line_next(bytes, len, at);
+            *body = at_top ? doc_line_next(bytes, len, at) : 0;
             return true;
         }
     }
-    return false;
+    *to = limit;
+    return true;
 }
 
 /* ---- YAML to JSON ---- */
@@ -145,10 +153,19 @@ static qa_status parse(const char *text, size_t n, json_t **out, qa_error *err) 
 
 /* ---- What the tree wants of it ---- */
 
+static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
+
+/* Something like a key of that name, however it is written: acl: "ACL" : acl = ? acl */
 static bool names_groups(const char *p, size_t n) {
-    for (size_t at = 0; at < n; at = doc_line_next(p, n, at))
-        if (n - at >= 4 && (!strncmp(p + at, "acl:", 4) || !strncmp(p + at, "acl ", 4)))
+    for (size_t at = 0; at + 3 <= n; at++) {
+        if (strncasecmp(p + at, "acl", 3) != 0 || (at && is_word(p[at - 1])) || (at + 3 < n && is_word(p[at + 3])))
+            continue;
+        size_t after = at + 3;
+        while (after < n && strchr(" \t\r\n\"'", p[after]))
+            after++;
+        if (after < n && (p[after] == ':' || p[after] == '='))
             return true;
+    }
     return false;
 }
 
@@ -181,6 +198,19 @@ static bool is_absolute(const char *url) {
     return url && (!strncasecmp(url, "https://", 8) || !strncasecmp(url, "http://", 7));
 }
 
+/* Groups that only another reader would find: under another spelling of the key, or brought in by a merge. */
+static qa_status refuse_hidden_groups(const json_t *object, const char *text, size_t n, qa_error *err) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value) {
+        if (strcasecmp(key, "acl") == 0 && strcmp(key, "acl") != 0)
+            return bad_groups(err, "not in lower case");
+        if (strcmp(key, "<<") == 0 && names_groups(text, n))
+            return bad_groups(err, "beside a merge key (<<), which is not read");
+    }
+    return QA_OK;
+}
+
 static qa_status take_members(struct arena *a, json_t *object, struct doc_tree *out, qa_error *err) {
     json_t *acl = json_object_get(object, "acl");
     qa_status status = acl ? take_groups(a, acl, out, err) : QA_OK;
@@ -195,7 +225,7 @@ static qa_status take_members(struct arena *a, json_t *object, struct doc_tree *
     }
     const char *title = json_get_string(object, "title");
     if (title && *title) {
-        out->title = arena_string(a, title);
+        out->title = arena_copy(a, title, doc_title_length(title));
         if (!out->title)
             return arena_error(a, err, "reading front matter");
         json_object_del(object, "title");
@@ -213,9 +243,10 @@ qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, 
         return error_no_memory(err, "reading front matter");
     if (!find(bytes, len, &from, &to, &after, &fence))
         return QA_OK;
-    if (fence == '+') {
+    if (!after || fence == '+') {
         *body = after;
-        return QA_OK;
+        return names_groups(bytes + from, to - from)
+                   ? bad_groups(err, fence == '+' ? "as TOML, which is not read" : "it does not begin at the top of the file, or has no end within the 64 KiB that are read") : QA_OK;
     }
     json_t *object;
     qa_status status = parse(bytes + from, to - from, &object, err);
@@ -229,5 +260,6 @@ qa_status doc_read_front_matter(struct arena *a, const char *bytes, size_t len, 
     json_decref(out->metadata);
     out->metadata = object;
     *body = after;
-    return take_members(a, object, out, err);
+    status = refuse_hidden_groups(object, bytes + from, to - from, err);
+    return status == QA_OK ? take_members(a, object, out, err) : status;
 }

@@ -180,6 +180,8 @@ qa_status run_done(void *state, void *arg, qa_error *err) {
     if (slot->live)
         s->run->documents.ops->release(s->run->documents.self, &slot->item);
     slot->live = false;
+    if (slot->arena.used > RUN_KEEP_MEMORY) /* now, not when the slot comes round again: others are waiting with theirs */
+        arena_free(&slot->arena);
     s->write_failed |= status != QA_OK;
     return status;
 }

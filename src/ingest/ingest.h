@@ -15,12 +15,13 @@
 
 /* A folder as a source, or one file of it. Ignore files of git (.gitignore in every folder, also in those above up to the
  * top of the work tree; .git/info/exclude) and .quaereignore are obeyed, hidden files and folders are left out. Symbolic
- * links are followed, except those that lead out of the root or back into a folder being read, and a folder is read through
+ * links are followed, except those that lead out of the root, to anything hidden or back into a folder being read, and a folder is read through
  * links once at most: else a notice. Sorted by path bytes. Files that no reader takes are counted as skipped. The whole
  * listing is made on opening. */
 struct ingest_folder_options {
     const char *root;
     const char *only;             /* just this file of it, whatever the ignore files say; NULL: all */
+    bool no_links;                /* symbolic links are not followed: where access rules go by path, a link is a second path */
     bool missing_ok;              /* a root that is not there is an empty one */
     const char *const *include, *const *exclude; /* patterns as in ignore files; a file must match some include, if there are any */
     size_t n_include, n_exclude;

@@ -37,6 +37,8 @@ struct slot {
     qa_error error;
 };
 
+enum { RUN_KEEP_MEMORY = 1 << 20 }; /* of a slot's arena, when its document is done */
+
 struct run_state {
     const struct ingest_run *run;
     struct record_rules rules;

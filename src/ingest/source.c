@@ -15,7 +15,6 @@ enum {
     ALONE_MEMORY = 1 << 30,
     SHARED_MEMORY = 256 << 20,  /* of all slots together */
     LEAST_SHARE = 4 << 20,
-    KEEP_MEMORY = 1 << 20,      /* of an arena between two documents */
     ALIKE_MEMORY = 1 << 30
 };
 
@@ -130,10 +129,7 @@ static qa_status next(void *state, void *arg, bool *more, qa_error *err) {
     struct slot *slot = arg;
     const struct documents_port *documents = &s->run->documents;
     struct arena kept = slot->arena;
-    if (kept.used > KEEP_MEMORY)
-        arena_free(&kept);
-    else
-        arena_reset(&kept);
+    arena_reset(&kept);
     *slot = (struct slot){.arena = kept, .row = KNOWN_NONE, .from = KNOWN_NONE};
     slot->arena.ceiling = s->share;
     if (cancelled(s))

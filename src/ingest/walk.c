@@ -328,6 +328,14 @@ static qa_status follow(struct walk *w, bool folder, bool *yes, qa_error *err) {
         notice(w, "a symbolic link that leads out of the folder was not followed");
         return QA_OK;
     }
+    if (strstr(target + w->root_len, "/.")) {
+        notice(w, "a symbolic link that leads to something hidden was not followed");
+        return QA_OK;
+    }
+    if (w->options->no_links) {
+        notice(w, "a symbolic link was not followed, since the access rules of this source go by path");
+        return QA_OK;
+    }
     if (folder) {
         struct hash128 id = identity(&st);
         for (size_t i = 0; i < w->n_frames; i++)

@@ -24,6 +24,7 @@ struct index_term {
     size_t len;
     double weight;    /* multiplies its idf */
     uint64_t df;      /* filled by text_candidates: chunks that hold it in the whole index */
+    bool seen;        /* filled likewise: some chunk in scope holds it. The only one of the three that may show in what a caller is told */
     double idf;       /* filled likewise: ln(1 + (N - df + .5) / (df + .5)) */
 };
 struct index_candidate {

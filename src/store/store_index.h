@@ -40,6 +40,7 @@ struct store_search {
     size_t slots, n_matches;
     size_t block, last;   /* block and slot of the last match: they come in ascending order */
     uint64_t df;
+    bool seen;            /* the term stands in some chunk in scope */
     unsigned since_look;
     bool scoped;
     bool count_only;      /* document frequencies, no scores */

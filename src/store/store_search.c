@@ -31,6 +31,7 @@ static int collect_match(const Fts5ExtensionApi *api, Fts5Context *context, void
         return SQLITE_OK;
     if (q->scoped && !(q->allowed[slot / 64] >> (slot % 64) & 1))
         return SQLITE_OK;
+    q->seen = true;
     const struct store_entry *entry = &s->directory.entries[slot];
     struct store_rank_match match = {.head_words = entry->head_words, .body_words = entry->body_words};
     Fts5PhraseIter it;
@@ -53,9 +54,11 @@ void store_collect(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_co
     int rc = SQLITE_OK, phrases = api->xPhraseCount(context);
     for (int i = 0; i < phrases && rc == SQLITE_OK && (size_t)i < q->n_terms; i++) {
         q->df = 0;
+        q->seen = false;
         q->n_matches = 0;
         rc = api->xQueryPhrase(context, i, s, collect_match);
         q->terms[i].df = q->df;
+        q->terms[i].seen = q->seen;
         q->terms[i].idf = store_rank_idf(&s->directory.totals, q->df);
         double weight = q->terms[i].weight * q->terms[i].idf;
         for (size_t m = 0; m < q->n_matches; m++)
@@ -211,6 +214,7 @@ qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_t
         status = reserve(s, err);
     for (size_t i = 0; status == QA_OK && i < n_terms; i++) {
         terms[i].df = 0;
+        terms[i].seen = false;
         terms[i].idf = store_rank_idf(&s->directory.totals, 0);
     }
     q->count_only = k == 0;

@@ -459,8 +459,10 @@ static qa_status text_candidates(void *self, struct index_term *terms, size_t n_
         words_free(words);
         return words ? arena_error(a, err, "searching") : error_no_memory(err, "searching");
     }
-    for (size_t t = 0; t < n_terms; t++)
+    for (size_t t = 0; t < n_terms; t++) {
         terms[t].df = 0;
+        terms[t].seen = false;
+    }
     for (size_t i = 0; i < s->n_documents; i++)
         for (size_t c = 0; c < s->documents[i]->record.n_chunks; c++, at++) {
             struct counting counting = {.terms = terms, .n = n_terms, .found = found + at * n_terms};
@@ -481,6 +483,7 @@ static qa_status text_candidates(void *self, struct index_term *terms, size_t n_
             double score = 0;
             for (size_t t = 0; visible_here && t < n_terms; t++) {
                 double tf = found[at * n_terms + t];
+                terms[t].seen = terms[t].seen || tf > 0;
                 score += terms[t].weight * terms[t].idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * lengths[at] / (average > 0 ? average : 1)));
             }
             if (score > 0)
