@@ -39,9 +39,10 @@ static void *work_loop(void *arg) {
 
 static qa_status feed_and_finish(struct ring *r, qa_error *err) {
     const struct pipeline *p = r->p;
-    bool more = true;
+    bool more = true, wait = false;
     for (;;) {
-        while (more && r->listed - r->finished < p->window) {
+        while (more && r->listed - r->finished < p->window && (wait || !p->ready || p->ready(p->user))) {
+            wait = false;
             qa_status status = p->next(p->user, slot(p, r->listed), &more, err);
             if (status != QA_OK)
                 return status;
@@ -53,8 +54,15 @@ static qa_status feed_and_finish(struct ring *r, qa_error *err) {
             pthread_cond_signal(&r->listed_more);
             pthread_mutex_unlock(&r->lock);
         }
-        if (r->finished == r->listed)
+        if (r->finished == r->listed && !more)
             return QA_OK;
+        if (r->finished == r->listed) {
+            qa_status status = p->idle(p->user, err);
+            if (status != QA_OK)
+                return status;
+            wait = true;
+            continue;
+        }
         pthread_mutex_lock(&r->lock);
         while (!r->worked[r->finished % p->window])
             pthread_cond_wait(&r->worked_more, &r->lock);

@@ -17,6 +17,10 @@ struct pipeline {
     void *user;
     /* Fills the slot and sets *more; *more = false ends the run (the slot is not used). */
     qa_status (*next)(void *user, void *slot, bool *more, qa_error *err);
+    /* Both NULL: next never waits. Else next is called while ready says so; when it does not, what is under way is finished, idle is called,
+     * and only then next, which may wait as long as it likes. */
+    bool (*ready)(void *user);
+    qa_status (*idle)(void *user, qa_error *err);
     void (*work)(void *user, void *slot); /* reports failure through the slot */
     qa_status (*done)(void *user, void *slot, qa_error *err);
 };

@@ -298,7 +298,14 @@ static void release(void *self, struct document_item *item) {
     item->handle = NULL;
 }
 
-static const struct documents_ops jsonl_ops = {.next = next, .read = read_document, .release = release};
+/* A line is there, or its end is; half a line is waited for. */
+static bool ready(void *self) {
+    const struct ingest_jsonl *j = self;
+    struct pollfd now = {.fd = j->fd, .events = POLLIN};
+    return j->ended || memchr(j->block + j->at, '\n', j->len - j->at) || poll(&now, 1, 0) > 0;
+}
+
+static const struct documents_ops jsonl_ops = {.next = next, .ready = ready, .read = read_document, .release = release};
 
 qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct ingest_jsonl **out, qa_error *err) {
     qa_status status = QA_OK;

@@ -152,9 +152,22 @@ static qa_status next(void *state, void *arg, bool *more, qa_error *err) {
     return place_item(s, slot, err);
 }
 
+static bool ready(void *state) {
+    const struct run_state *s = state;
+    return s->run->documents.ops->ready(s->run->documents.self);
+}
+
+/* Before a stream is waited for, what came so far is made safe and told. */
+static qa_status idle(void *state, qa_error *err) {
+    struct run_state *s = state;
+    return batch_commit(&s->batch, err);
+}
+
 static qa_status pass(struct run_state *s, qa_error *err) {
     struct pipeline p = {.threads = s->threads, .window = s->window, .slots = s->slots, .slot_size = sizeof *s->slots, .user = s,
                          .next = next, .work = run_work, .done = run_done};
+    if (s->run->documents.ops->ready)
+        p.ready = ready, p.idle = idle;
     qa_status status = pipeline_run(&p, err);
     for (unsigned i = 0; i < s->window; i++) {
         struct slot *slot = &s->slots[i];

@@ -21,6 +21,8 @@ struct document_item {      /* one document as listed; strings live in the arena
 struct documents_ops {
     /* The next document; *more = false at the end. Called from one thread. */
     qa_status (*next)(void *self, struct arena *a, struct document_item *out, bool *more, qa_error *err);
+    /* Would next answer without waiting? NULL: always. Called from the thread that calls next. */
+    bool (*ready)(void *self);
     /* Reads it into the arena. Called from several threads, on different items. */
     qa_status (*read)(void *self, const struct document_item *item, struct arena *a, size_t max, char **bytes, size_t *len,
                       qa_error *err);

@@ -24,7 +24,7 @@ struct memory_ops {
     /* The last `limit` turns (0: all), oldest first. QA_NOT_FOUND when there is no such conversation. */
     qa_status (*load_turns)(void *self, const char *conversation, size_t limit, struct arena *a, struct memory_turn **out, size_t *n,
                             qa_error *err);
-    /* Newest first by update, ties by id; limit 0: all. */
+    /* Newest first by update, ties by id, which sorts by age; limit 0: all. */
     qa_status (*list_conversations)(void *self, size_t limit, struct arena *a, struct memory_conversation **out, size_t *n,
                                     qa_error *err);
     qa_status (*delete_conversation)(void *self, const char *conversation, qa_error *err); /* QA_NOT_FOUND */

@@ -112,16 +112,15 @@ static qa_status check_document(struct checker *c, const struct index_document *
     sqlite3_stmt *st = NULL;
     bool row;
     uint64_t ordinal = 0;
-    json_t *metadata = NULL;
-    json_parse(d->metadata, strlen(d->metadata), &metadata, NULL);
-    bool object = json_is_object(metadata);
-    json_decref(metadata);
-    if (!object || d->bytes > INT32_MAX)
+    qa_status status = store_check_metadata(c->s, d, err);
+    if (status != QA_OK)
+        return status;
+    if (d->bytes > INT32_MAX)
         return store_damaged(f, err, "the entry of %s:%s is not what was written", d->source, d->path);
     char *bytes = malloc(d->bytes ? d->bytes : 1);
     if (!bytes)
         return error_no_memory(err, "checking a document");
-    qa_status status = store_read_content(c->s, &c->blob, d->document, 0, bytes, d->bytes, err);
+    status = store_read_content(c->s, &c->blob, d->document, 0, bytes, d->bytes, err);
     if (status == QA_OK) {
         struct hash128 h = hash_bytes(bytes, d->bytes);
         if ((uint64_t)sqlite3_blob_bytes(c->blob) != d->bytes || h.hi != d->hash.hi || h.lo != d->hash.lo)

@@ -24,6 +24,7 @@ struct store_kind {
     const struct store_object *objects; /* the schema of that version, whole */
     size_t n_objects;
     bool one_writer;    /* a sidecar lock for as long as it is open for writing */
+    bool private;       /* what is deleted is overwritten: nobody finds it in the file again */
     int (*prepare)(sqlite3 *db, void *user); /* registers what the schema needs; an SQLite result code */
 };
 enum { STORE_INDEX_APPLICATION = 0x51416978 /* "QAix" */, STORE_STATE_APPLICATION = 0x51417374 /* "QAst" */ };

@@ -104,6 +104,8 @@ qa_status store_split(struct arena *a, const char *joined, const char ***out, si
 qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_document *out,
                              uint64_t *first_chunk, qa_error *err);
 /* Caller, collection and filter, for one document. */
+/* Metadata must be a JSON object; QA_CORRUPT. */
+qa_status store_check_metadata(struct store_index *s, const struct index_document *d, qa_error *err);
 qa_status store_may_see(struct store_index *s, const struct index_scope *scope, const struct index_document *d, bool *may,
                         qa_error *err);
 

@@ -119,9 +119,11 @@ static qa_status configure(struct store_file *f, void *user, qa_error *err) {
         rc = f->kind->prepare(f->db, user);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(f->db,
-                          "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;"
+                          "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
                           "PRAGMA cache_size = -16000; PRAGMA synchronous = FULL;",
                           NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(f->db, f->kind->private ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF", NULL, NULL, NULL);
     sqlite3_progress_handler(f->db, PROGRESS_STEPS, look_for_cancel, f);
     return rc == SQLITE_OK ? QA_OK : store_fail(f, rc, err);
 }

@@ -101,7 +101,7 @@ qa_status store_get_document(struct store_index *s, sqlite3_stmt *st, struct are
     return status;
 }
 
-static qa_status check_metadata(struct store_index *s, const struct index_document *d, qa_error *err) {
+qa_status store_check_metadata(struct store_index *s, const struct index_document *d, qa_error *err) {
     json_t *value = NULL;
     qa_status status = json_parse(d->metadata, strlen(d->metadata), &value, NULL);
     bool object = json_is_object(value);
@@ -129,7 +129,7 @@ qa_status store_each_document(void *self, const struct index_scope *scope,
         arena_reset(&a);
         status = store_get_document(s, st, &a, &d, &first, err);
         if (status == QA_OK)
-            status = check_metadata(s, &d, err);
+            status = store_check_metadata(s, &d, err);
         if (status == QA_OK)
             status = store_may_see(s, scope, &d, &may, err);
         if (status == QA_OK && may)
@@ -166,7 +166,7 @@ qa_status store_find_document(void *self, const struct index_scope *scope, const
         uint64_t number;
         status = store_get_document(s, st, a, &d, &number, err);
         if (status == QA_OK)
-            status = check_metadata(s, &d, err);
+            status = store_check_metadata(s, &d, err);
         if (status == QA_OK)
             status = store_may_see(s, scope, &d, &may, err);
         if (status != QA_OK || !may)
@@ -243,7 +243,7 @@ static qa_status read_document(struct passage_reader *r, uint64_t document, qa_e
         status = store_get_document(s, st, r->a, &r->document, &first, err);
     sqlite3_reset(st);
     if (status == QA_OK)
-        status = check_metadata(s, &r->document, err);
+        status = store_check_metadata(s, &r->document, err);
     if (status != QA_OK)
         r->document.source = NULL;
     return status;

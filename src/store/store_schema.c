@@ -111,6 +111,7 @@ const struct store_kind store_index_kind = {
 
 const struct store_kind store_state_kind = {
     .name = "state file",
+    .private = true,
     .missing = "; the first question makes one",
     .advice = "It was left as it is; restore it from a backup, or move it away to begin without the earlier conversations",
     .application = STORE_STATE_APPLICATION,

@@ -188,7 +188,7 @@ static qa_status list_conversations(void *self, size_t limit, struct arena *a, s
     *n = 0;
     qa_status status = store_sql(f, SQL_LIST,
                                  "SELECT id, title, turns, created_ms, updated_ms FROM conversations "
-                                 "ORDER BY updated_ms DESC, id LIMIT ?1", &st, err);
+                                 "ORDER BY updated_ms DESC, id DESC LIMIT ?1", &st, err);
     if (status != QA_OK)
         return status;
     store_bind_int(f, st, 1, limit && limit < INT64_MAX ? (int64_t)limit : -1);
@@ -220,7 +220,11 @@ static qa_status delete_conversation(void *self, const char *conversation, qa_er
     bool found = sqlite3_changes(f->db) > 0;
     if (status == QA_OK && !found)
         status = error_set(err, QA_NOT_FOUND, "there is no conversation %s in %s", conversation, f->path);
-    return end(f, status, err);
+    status = end(f, status, err);
+    /* The log still holds the pages as they were. A reader may keep it from being emptied; then the next writer does. */
+    if (status == QA_OK)
+        sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return status;
 }
 
 static const struct memory_ops operations = {append_turn, load_turns, list_conversations, delete_conversation};

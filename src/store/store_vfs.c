@@ -9,7 +9,7 @@
  * them. A page therefore gets its sum when a checkpoint copies it over, and is verified when it is read from there.
  *
  * Whether a file has sums is read from its header (page size 4096, 8 reserved bytes, an application id of ours or none yet);
- * that of another program passes unchanged, and store_file.c refuses it with a better message. Files are handed on to the
+ * that of another program passes unchanged, and store_open.c refuses it with a better message. Files are handed on to the
  * default VFS of the moment, which is how the tests put theirs below. Without xFetch in the method table SQLite never maps
  * the file. */
 #include "store/store_vfs.h"

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -102,6 +103,15 @@ static void a_refusal_says_why(void **state) {
     qa_answer_free(answer);
 }
 
+static bool stands_in(const char *path, const char *words) {
+    static char bytes[4 << 20];
+    FILE *from = fopen(path, "rb");
+    size_t n = from ? fread(bytes, 1, sizeof bytes, from) : 0;
+    if (from)
+        fclose(from);
+    return memmem(bytes, n, words, strlen(words)) != NULL;
+}
+
 static void a_conversation_is_kept_and_deleted(void **state) {
     struct fixture *f = *state;
     qa_answer *first = NULL, *second = NULL;
@@ -114,6 +124,8 @@ static void a_conversation_is_kept_and_deleted(void **state) {
     assert_string_equal(qa_answer_conversation(second), id);
     qa_answer_free(first);
     qa_answer_free(second);
+    assert_true(stands_in(fake_tree_path(&f->tree, "s.db"), "how long may a job run?") ||
+                stands_in(fake_tree_path(&f->tree, "s.db-wal"), "how long may a job run?"));
     assert_int_equal(qa_conversation_get(f->q, id, &json, NULL), QA_OK);
     assert_non_null(strstr(json, "how long may a job run?"));
     assert_non_null(strstr(json, "and a presigned URL?"));
@@ -121,6 +133,8 @@ static void a_conversation_is_kept_and_deleted(void **state) {
     assert_int_equal(qa_conversation_delete(f->q, id, deleted, NULL), QA_OK);
     assert_string_equal(deleted, id);
     assert_int_equal(qa_conversation_get(f->q, id, &json, NULL), QA_NOT_FOUND);
+    assert_false(stands_in(fake_tree_path(&f->tree, "s.db"), "how long may a job run?")); /* nor in the bytes of the files */
+    assert_false(stands_in(fake_tree_path(&f->tree, "s.db-wal"), "how long may a job run?"));
     assert_null(json);
     assert_int_equal(qa_ask(f->q, &question, &second, NULL), QA_NOT_FOUND);
 }

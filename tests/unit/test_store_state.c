@@ -78,9 +78,9 @@ static void lists_newest_first_and_deletes(void **state) {
     assert_ok(p.ops->append_turn(p.self, "v_a", &turns[2], err));
     assert_ok(p.ops->list_conversations(p.self, 0, &a, &list, &n, err));
     assert_int_equal(n, 3);
-    assert_string_equal(list[0].id, "v_a");
-    assert_string_equal(list[0].title, "tie a");
-    assert_string_equal(list[1].id, "v_b");
+    assert_string_equal(list[0].id, "v_b"); /* of one time, by id, which sorts by age */
+    assert_string_equal(list[1].id, "v_a");
+    assert_string_equal(list[1].title, "tie a");
     assert_ok(p.ops->append_turn(p.self, "v_old", &turns[3], err));
     assert_ok(p.ops->list_conversations(p.self, 1, &a, &list, &n, err));
     assert_int_equal(n, 1);
