@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_hash(struct hash128 a, struct hash128 b) { return a.hi == b.hi && a.lo == b.lo; }
-
 qa_status run_begin_write(struct run_state *s, struct known_source *source, qa_error *err) {
     const struct index_port *index = &s->run->index;
     qa_status status = batch_open(&s->batch, err);
@@ -99,7 +97,7 @@ static qa_status set_aside(struct run_state *s, struct slot *slot, qa_error *err
 static qa_status move(struct run_state *s, struct slot *slot, const struct index_known *from, qa_error *err) {
     const struct index_port *index = &s->run->index;
     qa_status status = QA_OK;
-    if (!s->run->dry_run && same_hash(from->settings, slot->record.settings))
+    if (!s->run->dry_run && hash_compare(from->settings, slot->record.settings) == 0)
         status = index->ops->move_document(index->self, slot->source->name, from->path, &slot->record, err);
     else if (!s->run->dry_run && (status = index->ops->forget_document(index->self, slot->source->name, from->path, err)) == QA_OK)
         status = index->ops->put_document(index->self, &slot->record, err);
@@ -123,7 +121,7 @@ static qa_status put(struct run_state *s, struct slot *slot, qa_error *err) {
 
 static qa_status write_record(struct run_state *s, struct slot *slot, qa_error *err) {
     const struct index_known *from = slot->from != KNOWN_NONE ? &slot->source->rows[slot->from] : NULL;
-    bool moved = from && same_hash(from->hash, slot->hash);
+    bool moved = from && hash_compare(from->hash, slot->hash) == 0;
     qa_status status = run_begin_write(s, slot->source, err);
     if (status == QA_OK)
         status = moved ? move(s, slot, from, err) : put(s, slot, err);
@@ -168,7 +166,7 @@ qa_status run_done(void *state, void *arg, qa_error *err) {
         run_work(s, slot);
     }
     qa_status status = settle(s, slot, err);
-    if (slot->from != KNOWN_NONE && !(slot->outcome == OUT_RECORD && same_hash(slot->source->rows[slot->from].hash, slot->hash)))
+    if (slot->from != KNOWN_NONE && !(slot->outcome == OUT_RECORD && hash_compare(slot->source->rows[slot->from].hash, slot->hash) == 0))
         slot->source->state[slot->from] = KNOWN_UNSEEN; /* it did not move here after all */
     if (status == QA_OK && slot->outcome != OUT_ALIKE) {
         s->batch.done++;

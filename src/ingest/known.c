@@ -8,17 +8,11 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const struct index_known *)a)->path, ((const struct index_known *)b)->path);
 }
 
-static int compare_hash(struct hash128 a, struct hash128 b) {
-    if (a.hi != b.hi)
-        return a.hi < b.hi ? -1 : 1;
-    return a.lo < b.lo ? -1 : a.lo > b.lo;
-}
-
 static _Thread_local const struct index_known *sort_rows; /* qsort has no argument for it */
 
 static int by_hash(const void *pa, const void *pb) {
     uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-    int order = compare_hash(sort_rows[a].hash, sort_rows[b].hash);
+    int order = hash_compare(sort_rows[a].hash, sort_rows[b].hash);
     return order ? order : a < b ? -1 : a > b;
 }
 
@@ -70,7 +64,7 @@ static size_t lower(const struct known_source *k, struct hash128 hash) {
     size_t lo = 0, hi = k->n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (compare_hash(k->rows[k->by_hash[mid]].hash, hash) < 0)
+        if (hash_compare(k->rows[k->by_hash[mid]].hash, hash) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -80,7 +74,7 @@ static size_t lower(const struct known_source *k, struct hash128 hash) {
 
 bool known_has_hash(const struct known_source *k, struct hash128 hash) {
     size_t at = lower(k, hash);
-    return at < k->n && compare_hash(k->rows[k->by_hash[at]].hash, hash) == 0;
+    return at < k->n && hash_compare(k->rows[k->by_hash[at]].hash, hash) == 0;
 }
 
 size_t known_take_moved(struct known_source *k, struct hash128 hash) {
@@ -89,7 +83,7 @@ size_t known_take_moved(struct known_source *k, struct hash128 hash) {
         return KNOWN_NONE;
     for (size_t at = first + k->taken[first]; at < k->n; at++) {
         size_t row = k->by_hash[at];
-        if (compare_hash(k->rows[row].hash, hash) != 0)
+        if (hash_compare(k->rows[row].hash, hash) != 0)
             break;
         k->taken[first]++; /* so that a thousand equal files cost a thousand steps, not a million */
         if (k->state[row] == KNOWN_UNSEEN) {

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_hash(struct hash128 a, struct hash128 b) { return a.hi == b.hi && a.lo == b.lo; }
-
 static qa_status take_chunks(struct slot *slot, const struct doc_chunk *chunks, size_t n, qa_error *err) {
     struct index_chunk_record *out = arena_array(&slot->arena, n, sizeof *out);
     if (!out)
@@ -70,7 +68,7 @@ static qa_status work(const struct run_state *s, struct slot *slot, qa_error *er
         (status = record_settings(&s->rules, item, access, &slot->arena, &slot->record.settings, err)) != QA_OK)
         return status;
     const struct index_known *known = slot->row != KNOWN_NONE ? &slot->source->rows[slot->row] : NULL;
-    if (known && !slot->again && same_hash(known->hash, slot->hash) && same_hash(known->settings, slot->record.settings)) {
+    if (known && !slot->again && hash_compare(known->hash, slot->hash) == 0 && hash_compare(known->settings, slot->record.settings) == 0) {
         slot->outcome = OUT_UNCHANGED;
         return QA_OK;
     }
