@@ -19,7 +19,8 @@ struct memory_conversation {
 };
 
 struct memory_ops {
-    /* Appends a turn; creates the conversation when it does not exist. Durable when it returns. */
+    /* Appends a turn; creates the conversation when it does not exist. Durable when it returns. QA_EXISTS: there is a turn
+     * of this id, in whichever conversation. */
     qa_status (*append_turn)(void *self, const char *conversation, const struct memory_turn *turn, qa_error *err);
     /* The last `limit` turns (0: all), oldest first. QA_NOT_FOUND when there is no such conversation. */
     qa_status (*load_turns)(void *self, const char *conversation, size_t limit, struct arena *a, struct memory_turn **out, size_t *n,

@@ -16,7 +16,7 @@ struct search_term {
     bool own;            /* of the question itself; else of an earlier one, or an abbreviation of a term */
     double weight;       /* multiplies idf in the ranking */
     double idf;          /* filled by the search, over all chunks of the index */
-    bool known;          /* likewise: some chunk in scope holds it */
+    bool known;          /* likewise: some chunk holds it; for a caller with groups, one in scope */
     const char *surface; /* as the question spells it */
 };
 struct search_terms {

@@ -103,7 +103,8 @@ qa_status search_candidates(const struct index_port *index, const struct index_s
     qa_status status = index->ops->text_candidates(index->self, asked, terms->n, scope, k, a, out, n, total, err);
     for (size_t i = 0; status == QA_OK && i < terms->n; i++) {
         terms->items[i].idf = asked[i].idf;
-        terms->items[i].known = asked[i].seen;
+        /* A filter does not make a word unknown, but what others alone may read must not show in a caller's answer. */
+        terms->items[i].known = scope->caller && !scope->caller->owner ? asked[i].seen : asked[i].df > 0;
     }
     return status;
 }

@@ -9,6 +9,8 @@
 struct store_object { /* a row of sqlite_schema, as SQLite writes it; sql NULL: an index that SQLite makes itself */
     const char *type, *name, *table, *sql;
 };
+/* As sql: a table with pages of its own (none of a virtual one) that a module of SQLite makes, worded as its version likes. */
+#define STORE_TABLE_OF_MODULE "CREATE TABLE "
 struct store_step { /* from version i to i + 1, inside one transaction with all the others */
     const char *const *sql;
     size_t n;

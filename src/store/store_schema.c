@@ -71,10 +71,9 @@ static const struct store_object index_objects[] = {
     {"table", "chunks", "chunks", CHUNKS},
     {"table", "chunk_blocks", "chunk_blocks", CHUNK_BLOCKS},
     {"table", "postings", "postings", POSTINGS},
-    {"table", "postings_data", "postings_data", "CREATE TABLE 'postings_data'(id INTEGER PRIMARY KEY, block BLOB)"},
-    {"table", "postings_idx", "postings_idx",
-     "CREATE TABLE 'postings_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID"},
-    {"table", "postings_config", "postings_config", "CREATE TABLE 'postings_config'(k PRIMARY KEY, v) WITHOUT ROWID"},
+    {"table", "postings_data", "postings_data", STORE_TABLE_OF_MODULE},
+    {"table", "postings_idx", "postings_idx", STORE_TABLE_OF_MODULE},
+    {"table", "postings_config", "postings_config", STORE_TABLE_OF_MODULE},
     {"table", "failures", "failures", FAILURES},
 };
 

@@ -53,7 +53,7 @@ static qa_status append(struct store_file *f, const char *conversation, const st
     if (status == QA_OK)
         status = store_sql(f, SQL_APPEND,
                            "INSERT INTO turns(conversation, ordinal, id, question, answer, refused, record, created_ms) "
-                           "SELECT id, turns, ?2, ?3, ?4, ?5, ?6, ?7 FROM conversations WHERE id = ?1",
+                           "SELECT id, turns, ?2, ?3, ?4, ?5, ?6, ?7 FROM conversations WHERE id = ?1 ON CONFLICT(id) DO NOTHING",
                            &st, err);
     if (status != QA_OK)
         return status;
@@ -64,7 +64,10 @@ static qa_status append(struct store_file *f, const char *conversation, const st
     store_bind_int(f, st, 5, t->refused);
     store_bind_text(f, st, 6, t->record);
     store_bind_int(f, st, 7, t->created_ms);
-    return store_run(f, st, err);
+    status = store_run(f, st, err);
+    if (status == QA_OK && sqlite3_changes(f->db) == 0)
+        status = error_set(err, QA_EXISTS, "there is a turn %s in %s already", t->id, f->path);
+    return status;
 }
 
 static qa_status append_turn(void *self, const char *conversation, const struct memory_turn *t, qa_error *err) {
@@ -221,7 +224,8 @@ static qa_status delete_conversation(void *self, const char *conversation, qa_er
     if (status == QA_OK && !found)
         status = error_set(err, QA_NOT_FOUND, "there is no conversation %s in %s", conversation, f->path);
     status = end(f, status, err);
-    /* The log still holds the pages as they were. A reader may keep it from being emptied; then the next writer does. */
+    /* The log still holds the pages as they were. A reader may keep it from being emptied; then
+     * it goes when the last who may write closes the file. */
     if (status == QA_OK)
         sqlite3_wal_checkpoint_v2(f->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return status;

@@ -124,6 +124,26 @@ static void memory_from_there_on(void **state) {
     assert_true(sweep("allocations from", true, true, true, memory_faults, 1) > 200);
 }
 
+/* A check that lacks memory says so, and never that a sound index is damaged. */
+static void memory_while_checking(void **state) {
+    (void)state;
+    story_restore(path, first_state, first_len);
+    for (unsigned at = 1, hits = 1; hits; at++) {
+        struct store_index *s = NULL;
+        qa_error err = {0};
+        if (store_open_index(path, STORE_READ, NULL, &s, &err) != QA_OK)
+            fail_msg("%s", err.message);
+        memory.at = at, memory.calls = memory.hits = 0, memory.on = false, memory.armed = true;
+        qa_status status = store_check_index(s, &err);
+        memory.armed = false;
+        hits = memory.hits;
+        store_close_index(s);
+        if (status != QA_OK && (status != QA_NO_MEMORY || !hits))
+            fail_msg("allocation %u: %s: %s", at, qa_status_name(status), err.message);
+        assert_true(hits || at > 100);
+    }
+}
+
 int main(void) {
     sqlite3_mem_methods methods;
     if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_methods) != SQLITE_OK)
@@ -137,7 +157,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file_system_once), cmocka_unit_test(file_system_from_there_on),
             cmocka_unit_test(file_system_while_creating),
-        cmocka_unit_test(memory_once),      cmocka_unit_test(memory_from_there_on),
+        cmocka_unit_test(memory_once),      cmocka_unit_test(memory_from_there_on), cmocka_unit_test(memory_while_checking),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

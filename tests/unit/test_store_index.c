@@ -398,6 +398,51 @@ static int collect_paths(void *user, const struct index_document *d) {
     return strlen(out) > 60;
 }
 
+static void failures_are_listed_by_source(void **state) {
+    (void)state;
+    static const struct {
+        const char *source, *path, *cause;
+    } noted[] = {{"wiki", "both.md", "of wiki"}, {"guide", "z.md", "last"}, {"guide", "both.md", "of guide"}, {"guide", "a.md", "first"}};
+    static const struct {
+        const char *source, *path, *cause;
+    } asked[] = {
+        {"wiki", "both.md", "of wiki"}, {NULL, "both.md", "of guide"}, /* of several sources the first by name */
+        {NULL, "z.md", "last"}, {"wiki", "z.md", NULL}, {NULL, "fine.md", NULL},
+    };
+    struct store_index *s = open_index(STORE_WRITE);
+    struct index_port p = store_index_port(s);
+    struct arena a;
+    const char **paths, *cause;
+    size_t n;
+    arena_init(&a, 1 << 20);
+    assert_ok(p.ops->begin(p.self, err));
+    for (size_t i = 0; i < sizeof noted / sizeof *noted; i++)
+        assert_ok(p.ops->note_failure(p.self, noted[i].source, noted[i].path, noted[i].cause, err));
+    for (int i = 0; i < 40; i++) { /* more than the first room for a list */
+        char path_of[20];
+        snprintf(path_of, sizeof path_of, "%02d.md", i);
+        assert_ok(p.ops->note_failure(p.self, "many", path_of, "bad", err));
+    }
+    assert_ok(p.ops->commit(p.self, err));
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        assert_ok(p.ops->find_failure(p.self, asked[i].source, asked[i].path, &a, &cause, err));
+        if (cause != asked[i].cause && (!cause || !asked[i].cause || strcmp(cause, asked[i].cause) != 0))
+            fail_msg("%s:%s: %s", asked[i].source ? asked[i].source : "any", asked[i].path, cause ? cause : "none");
+    }
+    assert_ok(p.ops->list_failures(p.self, "guide", &a, &paths, &n, err));
+    assert_int_equal(n, 3);
+    assert_string_equal(paths[0], "a.md");
+    assert_string_equal(paths[1], "both.md");
+    assert_string_equal(paths[2], "z.md");
+    assert_ok(p.ops->list_failures(p.self, "many", &a, &paths, &n, err));
+    assert_int_equal(n, 40);
+    assert_string_equal(paths[39], "39.md");
+    assert_ok(p.ops->list_failures(p.self, "none", &a, &paths, &n, err));
+    assert_int_equal(n, 0);
+    arena_free(&a);
+    store_close_index(s);
+}
+
 static void lists_and_finds_documents(void **state) {
     (void)state;
     static const char *const ops[] = {"ops"};
@@ -633,7 +678,8 @@ int main(void) {
         CASE(replacing_leaves_nothing_of_the_old),
         CASE(forgetting_and_moving), CASE(forgetting_all_leaves_an_empty_index), CASE(chunk_numbers_are_never_used_again),
         CASE(stable_names_survive_putting_again), CASE(uncommitted_is_gone), CASE(refused_records_cost_nothing_else),
-        CASE(a_map_that_lies_is_refused), CASE(writing_needs_begin), CASE(what_ingest_asks), CASE(lists_and_finds_documents),
+        CASE(a_map_that_lies_is_refused), CASE(writing_needs_begin), CASE(what_ingest_asks),
+        CASE(failures_are_listed_by_source), CASE(lists_and_finds_documents),
         CASE(second_writer_is_told_whom_to_wait_for), CASE(a_dead_writer_leaves_no_lock),
         CASE(readers_see_commits_and_hold_snapshots),
         CASE(a_reader_changes_nothing), CASE(paths_mean_nothing_special), CASE(a_cancelled_search_stops),

@@ -174,6 +174,8 @@ static void planted_things_are_refused(void **state) {
         {"CREATE INDEX i ON chunks(ordinal)", "index \"i\""},
         {"ALTER TABLE sources ADD COLUMN x GENERATED ALWAYS AS (root)", "table \"sources\""},
         {"DROP INDEX documents_ruled", "13 objects, not 14"},
+        {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 0, "
+         "sql = 'CREATE VIRTUAL TABLE postings_idx USING fts5(x)' WHERE name = 'postings_idx'", "table \"postings_idx\""},
         {"DROP TABLE contents; CREATE VIEW contents AS SELECT id AS document, title AS bytes FROM documents", "view \"contents\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -183,6 +185,18 @@ static void planted_things_are_refused(void **state) {
         assert_refused(cases[i].sql, QA_CORRUPT, cases[i].text);
         unlink(path);
     }
+}
+
+/* What FTS5 keeps its postings in is worded by the libsqlite3 that made the file, which need not be the one that reads it. */
+static void tables_of_fts5_may_be_worded_otherwise(void **state) {
+    (void)state;
+    struct store_index *s = NULL;
+    make_index();
+    run_sql(path, STORE_VFS, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE \"postings_data\" "
+                             "(id INTEGER PRIMARY KEY, block BLOB)' WHERE name = 'postings_data'");
+    assert_ok(store_open_index(path, STORE_READ, NULL, &s, err));
+    assert_ok(store_check_index(s, err));
+    store_close_index(s);
 }
 
 static void versions_outside_are_refused(void **state) {
@@ -208,6 +222,17 @@ static void changed_by_another_program(void **state) {
     store_close_index(s);
     if (status != QA_CORRUPT || !strstr(err.message, "checksum"))
         fail_msg("%s", err.message);
+}
+
+static void a_folder_that_is_not_there(void **state) {
+    (void)state;
+    struct store_index *s = NULL;
+    char inside[4096];
+    assert_fails(store_open_index(sample_path(inside, dir, "nowhere/new.db"), STORE_WRITE, NULL, &s, err), QA_NOT_FOUND,
+                 "nowhere: No such file");
+    make_index(); /* a file where a folder should be */
+    assert_fails(store_open_index(sample_path(inside, dir, "index.db/new.db"), STORE_WRITE, NULL, &s, err), QA_IO,
+                 "Not a directory");
 }
 
 static void half_made_files_are_finished(void **state) {
@@ -239,7 +264,13 @@ static void a_folder_that_cannot_be_written(void **state) {
         if (store_open_index(path, STORE_READ, NULL, &s, NULL) != QA_OK || store_check_index(s, NULL) != QA_OK)
             _exit(3);
         store_close_index(s);
-        _exit(store_open_index(path, STORE_WRITE, NULL, &s, NULL) == QA_IO ? 0 : 4);
+        if (store_open_index(path, STORE_WRITE, NULL, &s, NULL) != QA_IO)
+            _exit(4);
+        qa_error err = {0};
+        char fresh[4096];
+        if (store_open_index(sample_path(fresh, dir, "new.db"), STORE_WRITE, NULL, &s, &err) != QA_IO)
+            _exit(5);
+        _exit(strstr(err.message, "cannot be created in") && strstr(err.message, "Permission denied") ? 0 : 6);
     }
     int how = -1;
     assert_int_equal(waitpid(child, &how, 0), child);
@@ -255,7 +286,7 @@ int main(void) {
         CASE(upgrades_one_step_after_the_other), CASE(a_new_file_gets_all_steps), CASE(a_failed_upgrade_leaves_the_old_version),
         CASE(the_real_formats_have_the_schema_they_say), CASE(other_files_are_refused), CASE(planted_things_are_refused),
         CASE(versions_outside_are_refused), CASE(changed_by_another_program), CASE(half_made_files_are_finished),
-        CASE(a_folder_that_cannot_be_written),
+        CASE(a_folder_that_cannot_be_written), CASE(a_folder_that_is_not_there), CASE(tables_of_fts5_may_be_worded_otherwise),
     };
     return store_register_vfs() != SQLITE_OK || cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,10 +131,46 @@ static void a_turn_twice_is_refused_whole(void **state) {
     size_t n;
     arena_init(&a, 1 << 20);
     assert_ok(p.ops->append_turn(p.self, "v_1", &t, err));
-    assert_int_not_equal(p.ops->append_turn(p.self, "v_2", &t, NULL), QA_OK);
+    assert_fails(p.ops->append_turn(p.self, "v_1", &t, err), QA_EXISTS, "a turn t_1 in");
+    assert_fails(p.ops->append_turn(p.self, "v_2", &t, err), QA_EXISTS, path);
     assert_ok(p.ops->list_conversations(p.self, 0, &a, &list, &n, err));
     assert_int_equal(n, 1);
+    assert_int_equal(list[0].turns, 1);
     arena_free(&a);
+    store_close_state(s);
+}
+
+static bool is_on_disk(const char *ending, const char *text) {
+    char file[4110];
+    size_t n;
+    snprintf(file, sizeof file, "%s%s", path, ending);
+    char *bytes = sample_slurp(file, &n);
+    bool found = memmem(bytes, n, text, strlen(text)) != NULL;
+    free(bytes);
+    return found;
+}
+
+/* A short turn lies in a cell among others, a long one on pages of its own. */
+static void what_is_deleted_cannot_be_read_from_the_disk(void **state) {
+    (void)state;
+    static const char *const secrets[] = {"secret-question", "secret-answer", "secret-record"};
+    char answer[9000];
+    snprintf(answer, sizeof answer, "%08000d%s", 0, secrets[1]);
+    struct store_state *s = open_state(STORE_WRITE);
+    struct memory_port p = store_memory_port(s);
+    struct memory_turn short_one = turn("t_1", secrets[0], 1), long_one = turn("t_2", "b", 2), kept = turn("t_3", "kept-words", 3);
+    long_one.answer = answer;
+    long_one.record = "{\"k\":\"secret-record\"}";
+    assert_ok(p.ops->append_turn(p.self, "v_1", &short_one, err));
+    assert_ok(p.ops->append_turn(p.self, "v_1", &long_one, err));
+    assert_ok(p.ops->append_turn(p.self, "v_2", &kept, err));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is_on_disk("", secrets[i]) || is_on_disk("-wal", secrets[i]));
+    assert_ok(p.ops->delete_conversation(p.self, "v_1", err));
+    for (size_t i = 0; i < 3; i++)
+        if (is_on_disk("", secrets[i]) || is_on_disk("-wal", secrets[i]))
+            fail_msg("%s is still there", secrets[i]);
+    assert_true(is_on_disk("", "kept-words"));
     store_close_state(s);
 }
 
@@ -196,7 +232,8 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(turns_come_back_in_order), CASE(lists_newest_first_and_deletes), CASE(long_titles_are_cut_at_a_character),
-        CASE(a_turn_twice_is_refused_whole), CASE(several_processes_append_at_once), CASE(missing_and_foreign_files),
+        CASE(a_turn_twice_is_refused_whole), CASE(what_is_deleted_cannot_be_read_from_the_disk),
+        CASE(several_processes_append_at_once), CASE(missing_and_foreign_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
