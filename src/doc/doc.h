@@ -48,7 +48,7 @@ bool doc_can_read(const char *path);
 
 /* Reads a document by its name's extension: .md .markdown .mdown .mkd .mdx, .txt as paragraphs. Hostile content comes out as text,
  * not as an error: QA_BAD_INPUT for what is no text at all (NUL bytes in more than a few places, mostly not UTF-8), QA_TOO_LARGE
- * and QA_NO_MEMORY for the arena's ceiling. */
+ * and QA_NO_MEMORY for the arena's ceiling; QA_BAD_CONFIG when it says who may see it in a way that cannot be understood. */
 qa_status doc_read(struct arena *a, const char *path, const char *bytes, size_t len, struct doc_tree *out, qa_error *err);
 
 struct doc_chunk {

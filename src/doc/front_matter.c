@@ -170,7 +170,7 @@ static bool names_groups(const char *p, size_t n) {
 }
 
 static qa_status bad_groups(qa_error *err, const char *why) {
-    return error_set(err, QA_BAD_INPUT,
+    return error_set(err, QA_BAD_CONFIG,
                      "the front matter names groups (acl), but %s; write acl: [group, other] or remove it", why);
 }
 

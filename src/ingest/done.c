@@ -41,6 +41,9 @@ static qa_status failed(struct run_state *s, struct slot *slot, qa_error *err) {
     if (slot->source && slot->source->refused.status == QA_OK && !s->run->dry_run &&
         (status = run_begin_write(s, slot->source, err)) == QA_OK)
         status = index->ops->note_failure(index->self, name, slot->item.path, slot->error.message, err);
+    /* It says who may see it, and not clearly: the earlier version may be for more people than that. */
+    if (status == QA_OK && slot->source && slot->error.status == QA_BAD_CONFIG && slot->row != KNOWN_NONE && !s->run->dry_run)
+        status = index->ops->forget_document(index->self, name, slot->item.path, err);
     if (status == QA_OK && slot->item.path)
         status = hash_set_add(&s->failed, hash_bytes(slot->item.path, strlen(slot->item.path)), &fresh, err);
     if (status != QA_OK)
