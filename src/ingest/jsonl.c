@@ -22,6 +22,7 @@ struct ingest_jsonl {
     char *folder;       /* that relative files are relative to */
     uint64_t line_number;
     struct buf line;
+    enum { LINE_USED, LINE_BEGUN, LINE_WHOLE } state; /* of line; used: take begins another */
     char block[READ_BLOCK];
     size_t at, len;
     bool ended;
@@ -59,13 +60,24 @@ static qa_status refill(struct ingest_jsonl *j, qa_error *err) {
     return QA_OK;
 }
 
+/* Moves into j->line what the block, which is not empty, has of it. */
+static void take(struct ingest_jsonl *j) {
+    if (j->state == LINE_USED) {
+        buf_reset(&j->line);
+        if (j->line.cap > (1 << 20))
+            buf_free(&j->line);
+    }
+    const char *from = j->block + j->at, *newline = memchr(from, '\n', j->len - j->at);
+    size_t n = newline ? (size_t)(newline - from) : j->len - j->at;
+    buf_put(&j->line, from, n);
+    j->at += n + (newline != NULL);
+    j->line_number += newline != NULL;
+    j->state = newline ? LINE_WHOLE : LINE_BEGUN;
+}
+
 /* The next line into j->line, whose sticky status says when it is too long; such a line is read to its end all the same. */
 static qa_status next_line(struct ingest_jsonl *j, bool *more, qa_error *err) {
-    buf_reset(&j->line);
-    if (j->line.cap > (1 << 20))
-        buf_free(&j->line);
-    *more = false;
-    for (;;) {
+    while (j->state != LINE_WHOLE) {
         if (j->at == j->len) {
             qa_status status = j->ended ? QA_OK : refill(j, err);
             if (status != QA_OK)
@@ -73,16 +85,12 @@ static qa_status next_line(struct ingest_jsonl *j, bool *more, qa_error *err) {
             if (j->ended)
                 break;
         }
-        *more = true;
-        const char *from = j->block + j->at, *newline = memchr(from, '\n', j->len - j->at);
-        size_t n = newline ? (size_t)(newline - from) : j->len - j->at;
-        buf_put(&j->line, from, n);
-        j->at += n + (newline != NULL);
-        if (newline)
-            break;
+        take(j);
     }
-    j->line_number += *more;
-    if (j->line.status == QA_NO_MEMORY)
+    *more = j->state != LINE_USED;
+    j->line_number += j->state == LINE_BEGUN; /* the last one, without its newline */
+    j->state = LINE_USED;
+    if (*more && j->line.status == QA_NO_MEMORY)
         return error_no_memory(err, "reading JSON lines");
     return QA_OK;
 }
@@ -298,11 +306,25 @@ static void release(void *self, struct document_item *item) {
     item->handle = NULL;
 }
 
-/* A line is there, or its end is; half a line is waited for. */
+/* Only a whole line counts, and none that next would pass over: writers flush in the middle of lines. What fails here fails in next again. */
 static bool ready(void *self) {
-    const struct ingest_jsonl *j = self;
+    struct ingest_jsonl *j = self;
     struct pollfd now = {.fd = j->fd, .events = POLLIN};
-    return j->ended || memchr(j->block + j->at, '\n', j->len - j->at) || poll(&now, 1, 0) > 0;
+    for (;;) {
+        if (j->state == LINE_WHOLE && !is_blank(&j->line))
+            return true;
+        if (j->state == LINE_WHOLE)
+            j->state = LINE_USED;
+        if (j->at == j->len) {
+            if (j->ended)
+                return true;
+            if (poll(&now, 1, 0) <= 0)
+                return false;
+            if (refill(j, NULL) != QA_OK || j->ended)
+                return true;
+        }
+        take(j);
+    }
 }
 
 static const struct documents_ops jsonl_ops = {.next = next, .ready = ready, .read = read_document, .release = release};

@@ -21,9 +21,11 @@ struct trial {
     unsigned threads, window;
     long items;
     long next_fails_at, done_fails_at;
+    long waits_every;           /* 0: next never waits; else before each so many-th item and the end */
     /* what happened */
     pthread_t caller;
     long listed, finished;      /* calling thread only */
+    long idle_at, idle_calls;
     unsigned under_way, most_under_way;
     atomic_long worked, working, most_working, on_the_caller;
     struct item slots[WINDOW_MAX];
@@ -34,6 +36,7 @@ static qa_status next(void *user, void *slot, bool *more, qa_error *err) {
     struct item *item = slot;
     assert_true(pthread_equal(pthread_self(), t->caller));
     assert_false(item->busy);
+    assert_true(!t->waits_every || t->listed % t->waits_every || t->idle_at == t->listed); /* it may wait: idle came before */
     if (t->listed == t->next_fails_at)
         return error_set(err, QA_IO, "next %ld", t->listed);
     if (t->listed == t->items) {
@@ -76,10 +79,28 @@ static qa_status done(void *user, void *slot, qa_error *err) {
     return QA_OK;
 }
 
+static bool ready(void *user) {
+    const struct trial *t = user;
+    return t->listed % t->waits_every != 0;
+}
+
+static qa_status idle(void *user, qa_error *err) {
+    struct trial *t = user;
+    assert_true(pthread_equal(pthread_self(), t->caller));
+    assert_int_equal(t->finished, t->listed);
+    if (t->listed == t->done_fails_at)
+        return error_set(err, QA_IO, "idle %ld", t->listed);
+    t->idle_at = t->listed;
+    t->idle_calls++;
+    return QA_OK;
+}
+
 static qa_status run(struct trial *t, qa_error *err) {
     t->caller = pthread_self();
     struct pipeline p = {.threads = t->threads, .window = t->window, .slots = t->slots, .slot_size = sizeof *t->slots, .user = t,
                          .next = next, .work = work, .done = done};
+    if (t->waits_every)
+        p.ready = ready, p.idle = idle;
     qa_status status = pipeline_run(&p, err);
     assert_int_equal(t->working, 0); /* nobody works on after the return */
     assert_int_equal(t->on_the_caller, 0);
@@ -104,6 +125,29 @@ static void everything_comes_out_in_order(void **state) {
             if (counts[k] == 1000)
                 assert_int_equal(t.most_under_way, t.window); /* the window is used, too */
         }
+}
+
+static void all_is_done_before_next_waits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SHAPES; i++)
+        for (long every = 1; every <= 4; every += 3) {
+            struct trial t = {.threads = shapes[i][0], .window = shapes[i][1], .items = 20, .waits_every = every,
+                              .next_fails_at = NEVER, .done_fails_at = NEVER};
+            qa_error err = {0};
+            t.idle_at = -1;
+            assert_int_equal(run(&t, &err), QA_OK);
+            assert_int_equal(t.finished, 20);
+            assert_int_equal(t.idle_calls, 20 / every + 1);
+        }
+}
+
+static void a_failing_idle_ends_it(void **state) {
+    (void)state;
+    struct trial t = {.threads = 3, .window = 8, .items = 20, .waits_every = 4, .idle_at = -1, .next_fails_at = NEVER, .done_fails_at = 8};
+    qa_error err = {0};
+    assert_int_equal(run(&t, &err), QA_IO);
+    assert_string_equal(err.message, "idle 8");
+    assert_int_equal(t.finished, 8);
 }
 
 static void a_failing_next_ends_it(void **state) {
@@ -143,6 +187,8 @@ static void the_default_is_sensible(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_out_in_order),
+        cmocka_unit_test(all_is_done_before_next_waits),
+        cmocka_unit_test(a_failing_idle_ends_it),
         cmocka_unit_test(a_failing_next_ends_it),
         cmocka_unit_test(a_failing_done_ends_it),
         cmocka_unit_test(the_default_is_sensible),

@@ -567,6 +567,57 @@ static void test_stream(void **state) {
     assert_non_null(fake_index_find(fake, "two", "a.md"));
 }
 
+/* A stream that stands in the middle of its fourth line until what came before has been told. */
+static int held_open;
+static unsigned told_while_open;
+
+static void go_on_when_told(const qa_ingest_event *e, void *user) {
+    static const char rest[] = "\"d.md\",\"content\":\"# D\"}\n";
+    (void)user;
+    if (e->kind != QA_INGEST_ADDED || held_open < 0)
+        return;
+    assert_non_null(fake_index_find(fake, "s", e->path));
+    if (++told_while_open < 3)
+        return;
+    assert_int_equal(write(held_open, rest, sizeof rest - 1), sizeof rest - 1);
+    close(held_open);
+    held_open = -1;
+}
+
+static void test_waiting_stream_is_written(void **state) {
+    (void)state;
+    static const char *const tails[] = {"{\"path\":", "\n \n{\"path\":"}; /* half a line; nothing, then half a line */
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+        struct ingest_run run = defaults();
+        struct ingest_jsonl *j = NULL;
+        char lines[300], name[40];
+        int ends[2];
+        run.root = NULL;
+        run.jobs = 8; /* room for many more than these */
+        run.on_event = go_on_when_told;
+        assert_int_equal(pipe(ends), 0);
+        held_open = ends[1];
+        told_while_open = 0;
+        report = (qa_ingest_report){0};
+        fake_index_free(fake);
+        assert_non_null(fake = fake_index_new());
+        run.index = fake_index_port(fake);
+        int len = snprintf(lines, sizeof lines, "{\"path\":\"a.md\",\"content\":\"# A\"}\n{\"path\":\"b.md\",\"content\":\"# B\"}\n"
+                                                "{\"path\":\"c.md\",\"content\":\"# C\"}\n%s", tails[i]);
+        assert_int_equal(write(ends[1], lines, (size_t)len), len);
+        snprintf(name, sizeof name, "/proc/self/fd/%d", ends[0]);
+        assert_int_equal(ingest_open_jsonl(name, NULL, &j, NULL), QA_OK);
+        close(ends[0]);
+        run.documents = ingest_jsonl_port(j);
+        alarm(120); /* else a stream that is not written would wait for ever */
+        assert_int_equal(ingest_source(&run, &report, &err), QA_OK);
+        alarm(0);
+        ingest_close_jsonl(j);
+        assert_int_equal(told_while_open, 3);
+        check_counts(4, 0, 0, 0, 0, 0);
+    }
+}
+
 static void test_stream_says_a_path_twice(void **state) {
     (void)state;
     struct ingest_run run = defaults();
@@ -751,7 +802,7 @@ int main(void) {
         TEST(test_a_failure_keeps_the_earlier_version), TEST(test_a_failure_ends_with_an_unchanged_document),
         TEST(test_below_a_closed_folder_nothing_is_gone), TEST(test_too_large_and_no_text), TEST(test_more_than_a_share), TEST(test_titles),
         TEST(test_urls), TEST(test_access_precedence), TEST(test_own_access_without_default_is_told), TEST(test_metadata_merged),
-        TEST(test_stream), TEST(test_stream_says_a_path_twice), TEST(test_content_of_any_name_is_markdown), TEST(test_one_name_for_two_things),
+        TEST(test_stream), TEST(test_waiting_stream_is_written), TEST(test_stream_says_a_path_twice), TEST(test_content_of_any_name_is_markdown), TEST(test_one_name_for_two_things),
         TEST(test_cancel_keeps_what_is_whole), TEST(test_cancel_prunes_nothing), TEST(test_dry_run), TEST(test_failed_write_and_commit),
         TEST(test_root_is_kept), TEST(test_threads_change_nothing),
     };
