@@ -1,4 +1,6 @@
 #include "base/clock.h"
+#include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,19 +43,48 @@ static double kernel_start_ms(void) {
     return ticks < 0 || started > now ? now : started;
 }
 
-static void read_switches(void) {
-    const char *clock_text = getenv("QUAERE_CLOCK"), *seed_text = getenv("QUAERE_SEED");
+/* False also for the 30th of February, which timegm would take for a day of March. */
+static bool parse_time(const char *text, int64_t *ms) {
     struct tm tm = {0};
-    if (clock_text) {
-        const char *end = strptime(clock_text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-        fixed = end && !*end;
-        fixed_ms = fixed ? (int64_t)timegm(&tm) * 1000 : 0;
-    }
-    if (seed_text) {
-        seeded = true;
-        atomic_store(&sequence, strtoull(seed_text, NULL, 10));
-    }
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    int day = tm.tm_mday;
+    *ms = end && !*end ? (int64_t)timegm(&tm) * 1000 : 0;
+    return end && !*end && tm.tm_mday == day;
+}
+
+static bool parse_seed(const char *text, uint64_t *out) {
+    char *end = NULL;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return isdigit((unsigned char)text[0]) && !*end && !errno;
+}
+
+/* NULL when it is not set. */
+static const char *get_switch(const char *name) {
+    const char *text = getenv(name);
+    return text && *text ? text : NULL;
+}
+
+static void read_switches(void) {
+    const char *clock_text = get_switch("QUAERE_CLOCK"), *seed_text = get_switch("QUAERE_SEED");
+    uint64_t seed;
+    fixed = clock_text && parse_time(clock_text, &fixed_ms);
+    seeded = seed_text && parse_seed(seed_text, &seed);
+    if (seeded)
+        atomic_store(&sequence, seed);
     process_started_ms = kernel_start_ms();
+}
+
+qa_status clock_check(qa_error *err) {
+    const char *clock_text = get_switch("QUAERE_CLOCK"), *seed_text = get_switch("QUAERE_SEED");
+    int64_t ms;
+    uint64_t seed;
+    if (clock_text && !parse_time(clock_text, &ms))
+        return error_set(err, QA_BAD_USAGE, "QUAERE_CLOCK is \"%.60s\", which is no time such as 2026-01-31T12:00:00Z", clock_text);
+    if (seed_text && !parse_seed(seed_text, &seed))
+        return error_set(err, QA_BAD_USAGE, "QUAERE_SEED is \"%.60s\", which is no number from 0 to %llu", seed_text,
+                         (unsigned long long)UINT64_MAX);
+    return QA_OK;
 }
 
 bool clock_fixed(void) {

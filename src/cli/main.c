@@ -1,4 +1,5 @@
 /* The command table, and nothing else: each command is a file of its own. */
+#include "base/clock.h"
 #include "base/nearest.h"
 #include "cli/cli.h"
 #include <errno.h>
@@ -21,6 +22,13 @@ static int unknown_command(const char *name) {
 
 int main(int argc, char **argv) {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* whole lines, also from a process that is killed; and not a system call a character */
+    qa_error wrong = {0};
+    if (clock_check(&wrong) != QA_OK) {
+        fputs("quaere: ", stderr);
+        cli_print_line(stderr, wrong.message);
+        fputc('\n', stderr);
+        return 2;
+    }
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
         cli_print_help(stderr, NULL);

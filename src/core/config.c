@@ -304,8 +304,7 @@ static qa_status take_sources(const struct loader *l, const struct yaml_node *ro
         for (size_t j = 0; j < i; j++)
             if ((status = check_pair(l, &list->children[i], &sources[j], &sources[i])) != QA_OK)
                 return status;
-        bool everyone = sources[i].n_acl == 1 && strcmp(sources[i].acl[0], "public") == 0;
-        if (!ruled && (sources[i].n_rules || (sources[i].has_acl && !everyone)))
+        if (!ruled && ingest_keeps_out(sources[i].has_acl, sources[i].acl, sources[i].n_acl, sources[i].n_rules))
             ruled = &sources[i];
     }
     for (size_t i = 0; ruled && i < list->n; i++)

@@ -42,9 +42,9 @@ static qa_status no_known(void *self, const char *source, struct arena *a, struc
     *n = 0;
     return QA_OK;
 }
-static qa_status no_text(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
-    (void)self, (void)source, (void)a, (void)err;
-    *root = NULL;
+static qa_status no_source(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err) {
+    (void)self, (void)a, (void)err;
+    *out = (struct index_source){.source = source};
     return QA_OK;
 }
 static qa_status no_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause, qa_error *err) {
@@ -63,7 +63,7 @@ static qa_status no_statistics(void *self, struct index_statistics *out, qa_erro
     *out = (struct index_statistics){0};
     return QA_OK;
 }
-static const struct index_ops no_index = {.known_documents = no_known, .get_source_root = no_text, .find_failure = no_failure,
+static const struct index_ops no_index = {.known_documents = no_known, .get_source = no_source, .find_failure = no_failure,
                                           .list_sources = no_sources, .statistics = no_statistics};
 
 /* ---- */
@@ -127,38 +127,30 @@ static struct ingest_run make_run(const struct call *c, const struct job *job) {
     };
 }
 
-/* Does some source have nothing but restricted documents? Then its default was stated once, and access is in use; a single document with groups of its
- * own must not decide that for everybody. Documents come by source. */
-struct usage {
-    char source[256];
-    bool all_restricted, in_use;
-};
-
-static int look_at_access(void *user, const struct index_document *d) {
-    struct usage *u = user;
-    if (strncmp(u->source, d->source, sizeof u->source - 1) != 0) {
-        u->in_use = u->in_use || (u->source[0] && u->all_restricted);
-        snprintf(u->source, sizeof u->source, "%s", d->source);
-        u->all_restricted = true;
-    }
-    u->all_restricted = u->all_restricted && (d->restricted || d->n_groups);
-    return u->in_use;
-}
-
-/* Where access is in use silence is no answer: refreshing a source without its --acl would publish it, and so would a new one beside it. */
+/* Once a rule keeps anybody out - stated for any source in the configuration, or noted with it in the index - silence is no answer: refreshing
+ * a source without its --acl would publish it, and so would a new one beside it. What documents say themselves is no such rule, whether
+ * it is one document or all: their source is told each time that it says nothing (tell_own_access of src/ingest/). */
 static qa_status need_stated_access(const struct call *c, const struct job *job, const char *source, qa_error *err) {
-    struct index_statistics statistics = {0};
-    struct usage usage = {.source = ""};
-    const struct index_scope everything = {0};
-    qa_status status = c->index.ops->statistics(c->index.self, &statistics, err);
-    if (status != QA_OK || !statistics.restricted || job->has_acl)
+    const struct config *config = c->q->config;
+    struct index_source *known = NULL;
+    const char *ruled = NULL;
+    size_t n = 0;
+    if (job->has_acl)
+        return QA_OK;
+    qa_status status = c->index.ops->list_sources(c->index.self, c->a, &known, &n, err); /* anew: the sources before may have changed it */
+    if (status != QA_OK)
         return status;
-    status = c->index.ops->each_document(c->index.self, &everything, look_at_access, &usage, err);
-    if (status != QA_OK || !(usage.in_use || usage.all_restricted))
-        return status;
-    return error_set(err, QA_BAD_USAGE, "the index has sources that not everyone may see, so it must be said who may see %s%s%s: give --acl public "
-                     "(or groups, signed-in, nobody), or access: default: in quaere.yaml", source ? "\"" : "",
-                     source ? source : "these documents", source ? "\"" : "");
+    for (size_t i = 0; i < n && !ruled; i++)
+        ruled = known[i].ruled ? known[i].source : NULL;
+    for (size_t i = 0; i < config->n_sources && !ruled; i++) {
+        const struct config_source *s = &config->sources[i];
+        ruled = ingest_keeps_out(s->has_acl, s->acl, s->n_acl, s->n_rules) ? s->name : NULL;
+    }
+    if (!ruled)
+        return QA_OK;
+    return error_set(err, QA_BAD_USAGE, "not everyone may see the source \"%s\", so it must be said who may see %s%s%s: give --acl public (or groups, "
+                     "signed-in, nobody), or access: default: in quaere.yaml", ruled, source ? "\"" : "", source ? source : "these documents",
+                     source ? "\"" : "");
 }
 
 static qa_status ingest_folder(struct call *c, const struct job *job, const struct ingest_place *place, qa_error *err) {

@@ -6,10 +6,11 @@
 qa_status run_begin_write(struct run_state *s, struct known_source *source, qa_error *err) {
     const struct index_port *index = &s->run->index;
     qa_status status = batch_open(&s->batch, err);
-    if (status != QA_OK || s->run->dry_run || source->rooted)
+    if (status != QA_OK || s->run->dry_run || source->noted)
         return status;
-    status = index->ops->put_source_root(index->self, source->name, s->run->root ? s->run->root : INGEST_STREAM, err);
-    source->rooted = status == QA_OK;
+    const struct index_source note = {.source = source->name, .root = s->run->root ? s->run->root : INGEST_STREAM, .ruled = source->ruled};
+    status = index->ops->put_source(index->self, &note, err);
+    source->noted = status == QA_OK;
     return status;
 }
 
@@ -25,12 +26,20 @@ static qa_status unchanged(struct run_state *s, struct slot *slot, qa_error *err
     const struct index_port *index = &s->run->index;
     const char *cause = NULL;
     s->batch.counts.unchanged++;
+    s->own_access += slot->own_access;
     if (!s->had_failures || s->run->dry_run)
         return QA_OK;
     qa_status status = index->ops->find_failure(index->self, slot->source->name, slot->item.path, &slot->arena, &cause, err);
     if (status != QA_OK || !cause || (status = run_begin_write(s, slot->source, err)) != QA_OK)
         return status;
     return clear_failure(s, slot->source->name, slot->item.path, err);
+}
+
+/* It was not read: if the index has it, it keeps what it has. */
+static qa_status kept(struct run_state *s, const struct slot *slot, qa_error *err) {
+    if (!slot->source || slot->source->refused.status != QA_OK || (slot->row == KNOWN_NONE && !slot->again))
+        return QA_OK;
+    return run_narrow(s, slot->source, slot->again ? NULL : &slot->source->rows[slot->row], &slot->item, err);
 }
 
 static qa_status failed(struct run_state *s, struct slot *slot, qa_error *err) {
@@ -41,8 +50,10 @@ static qa_status failed(struct run_state *s, struct slot *slot, qa_error *err) {
     if (slot->source && slot->source->refused.status == QA_OK && !s->run->dry_run &&
         (status = run_begin_write(s, slot->source, err)) == QA_OK)
         status = index->ops->note_failure(index->self, name, slot->item.path, slot->error.message, err);
-    /* It says who may see it, and not clearly: the earlier version may be for more people than that. */
-    if (status == QA_OK && slot->source && slot->error.status == QA_BAD_CONFIG && slot->row != KNOWN_NONE && !s->run->dry_run)
+    bool unclear = slot->error.status == QA_BAD_CONFIG && slot->source && slot->source->refused.status == QA_OK;
+    if (status == QA_OK && !unclear)
+        status = kept(s, slot, err);
+    else if (status == QA_OK && !s->run->dry_run) /* it says who may see it, and not clearly: the earlier version may be for more people than that */
         status = index->ops->forget_document(index->self, name, slot->item.path, err);
     if (status == QA_OK && slot->item.path)
         status = hash_set_add(&s->failed, hash_bytes(slot->item.path, strlen(slot->item.path)), &fresh, err);
@@ -71,15 +82,15 @@ static qa_status deleted(struct run_state *s, struct slot *slot, qa_error *err) 
 }
 
 /* Sets it aside until the listing tells what is gone. The item stays in use. */
-static qa_status set_aside(struct run_state *s, struct slot *slot, qa_error *err) {
-    struct arena *a = &s->alike_arena;
-    if (s->n_alike == s->cap_alike) {
-        size_t cap = s->cap_alike ? s->cap_alike * 2 : 64;
-        struct alike *grown = reallocarray(s->alike, cap, sizeof *grown);
+static qa_status set_aside(struct run_state *s, struct aside *to, struct slot *slot, qa_error *err) {
+    struct arena *a = &s->aside_arena;
+    if (to->n == to->cap) {
+        size_t cap = to->cap ? to->cap * 2 : 64;
+        struct aside_item *grown = reallocarray(to->items, cap, sizeof *grown);
         if (!grown)
-            return error_no_memory(err, "finding renamed documents");
-        s->alike = grown;
-        s->cap_alike = cap;
+            return error_no_memory(err, "finding what was renamed or emptied");
+        to->items = grown;
+        to->cap = cap;
     }
     struct document_item item = slot->item;
     item.path = arena_string(a, item.path);
@@ -90,8 +101,8 @@ static qa_status set_aside(struct run_state *s, struct slot *slot, qa_error *err
     for (size_t i = 0; whole && i < item.n_acl; i++)
         whole = (item.acl[i] = arena_string(a, slot->item.acl[i])) != NULL;
     if (!whole)
-        return arena_error(a, err, "finding renamed documents");
-    s->alike[s->n_alike++] = (struct alike){.item = item, .hash = slot->hash};
+        return arena_error(a, err, "finding what was renamed or emptied");
+    to->items[to->n++] = (struct aside_item){.item = item, .hash = slot->hash};
     slot->live = false;
     return QA_OK;
 }
@@ -142,16 +153,19 @@ static qa_status settle(struct run_state *s, struct slot *slot, qa_error *err) {
     case OUT_FAILED:
         return failed(s, slot, err);
     case OUT_VANISHED:
-        return QA_OK;
+        return kept(s, slot, err);
     case OUT_SKIPPED:
         s->batch.counts.skipped++;
-        return QA_OK;
+        return kept(s, slot, err);
     case OUT_UNCHANGED:
         return unchanged(s, slot, err);
     case OUT_DELETED:
         return deleted(s, slot, err);
+    case OUT_EMPTIED:
+        slot->source->state[slot->row] = KNOWN_EMPTIED;
+        return set_aside(s, &s->emptied, slot, err);
     case OUT_ALIKE:
-        return set_aside(s, slot, err);
+        return set_aside(s, &s->alike, slot, err);
     case OUT_TOO_BIG:
     case OUT_RECORD:
         break;
@@ -171,7 +185,7 @@ qa_status run_done(void *state, void *arg, qa_error *err) {
     qa_status status = settle(s, slot, err);
     if (slot->from != KNOWN_NONE && !(slot->outcome == OUT_RECORD && hash_compare(slot->source->rows[slot->from].hash, slot->hash) == 0))
         slot->source->state[slot->from] = KNOWN_UNSEEN; /* it did not move here after all */
-    if (status == QA_OK && slot->outcome != OUT_ALIKE) {
+    if (status == QA_OK && slot->outcome != OUT_ALIKE && slot->outcome != OUT_EMPTIED) {
         s->batch.done++;
         s->batch.counts.seen += slot->counts && slot->outcome != OUT_VANISHED && slot->outcome != OUT_SKIPPED;
         s->batch.done_bytes += slot->bytes;

@@ -38,8 +38,9 @@ uint64_t ingest_folder_total_bytes(const struct ingest_folder *f);
 void ingest_close_folder(struct ingest_folder *f);
 
 /* JSON lines, one document each: {"source", "path", "title"?, "url"?, "acl"?, "metadata"?, "content" or "file", "deleted"?};
- * path "-" is standard input. Relative `file` members are relative to the JSONL file's folder. A line that cannot be used is
- * a failure named by its number, the others go on. Content whose path has no readable extension is read as Markdown. */
+ * path "-" is standard input. Lines may come from somebody who may read less than we do: a `file` is one below the folder of the file of
+ * lines, also when links are resolved, and standard input has no such folder. A line that cannot be used is a failure named by its number,
+ * the others go on. Content whose path has no readable extension is read as Markdown. */
 struct ingest_jsonl;
 qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct ingest_jsonl **out, qa_error *err);
 struct documents_port ingest_jsonl_port(struct ingest_jsonl *j);
@@ -70,6 +71,9 @@ qa_status ingest_check_source_name(const char *name, qa_error *err);
 qa_status ingest_check_url_rule(const char *rule, qa_error *err);
 qa_status ingest_check_acl(const char *const *words, size_t n, qa_error *err);
 qa_status ingest_check_glob(const char *glob, qa_error *err);
+
+/* Does what a source says about access, its default and its rules by path, keep anybody out? */
+bool ingest_keeps_out(bool has_acl, const char *const *acl, size_t n_acl, size_t n_rules);
 
 /* ---- Ingesting ---- */
 

@@ -19,7 +19,7 @@ enum { MAX_LINE = 96 << 20, READ_BLOCK = 64 << 10, WAIT_MS = 200, MAX_PATH = 400
 struct ingest_jsonl {
     int fd;
     char *name;         /* for messages */
-    char *folder;       /* that relative files are relative to */
+    char *folder;       /* that files are relative to, links resolved; NULL: standard input, which has none */
     uint64_t line_number;
     struct buf line;
     enum { LINE_USED, LINE_BEGUN, LINE_WHOLE } state; /* of line; used: take begins another */
@@ -34,6 +34,7 @@ struct line {           /* the handle of an item */
     const char *content;
     size_t content_len;
     const char *file;   /* in value */
+    const char *place;  /* "line 7" */
     qa_error failure;   /* status QA_OK: none */
 };
 
@@ -138,18 +139,19 @@ static qa_status get_text(const json_t *object, const char *key, size_t max, con
     return QA_OK;
 }
 
-/* What the command line calls wrong usage is bad input in a line. */
-static qa_status misused(qa_error *err, const char *key) {
-    err->status = QA_BAD_INPUT;
-    return error_prefix(err, QA_BAD_INPUT, "\"%s\": ", key);
+/* What the command line calls wrong usage is something else in a line. */
+static qa_status misused(qa_error *err, qa_status status, const char *key) {
+    err->status = status;
+    return error_prefix(err, status, "\"%s\": ", key);
 }
 
+/* QA_BAD_CONFIG, as of front matter that is not clear about it: who may see the document is not known. */
 static qa_status get_acl(const json_t *object, struct arena *a, struct document_item *out, qa_error *err) {
     const json_t *value = json_object_get(object, "acl");
     if (!value || json_is_null(value))
         return QA_OK;
     if (!json_is_array(value) && !json_is_string(value))
-        return error_set(err, QA_BAD_INPUT, "\"acl\" must be a list of groups");
+        return error_set(err, QA_BAD_CONFIG, "\"acl\" must be a list of groups");
     size_t n = json_is_string(value) ? 1 : json_array_size(value);
     const char **words = arena_array(a, n, sizeof *words);
     if (!words)
@@ -157,10 +159,10 @@ static qa_status get_acl(const json_t *object, struct arena *a, struct document_
     for (size_t i = 0; i < n; i++) {
         words[i] = json_string_value(json_is_string(value) ? value : json_array_get(value, i));
         if (!words[i])
-            return error_set(err, QA_BAD_INPUT, "\"acl\" must be a list of groups, and its element %zu is no string", i + 1);
+            return error_set(err, QA_BAD_CONFIG, "\"acl\" must be a list of groups, and its element %zu is no string", i + 1);
     }
     if (ingest_check_acl(words, n, err) != QA_OK)
-        return misused(err, "acl");
+        return misused(err, QA_BAD_CONFIG, "acl");
     out->has_acl = true;
     out->acl = words;
     out->n_acl = n;
@@ -181,15 +183,35 @@ static qa_status check_members(const json_t *object, qa_error *err) {
     return QA_OK;
 }
 
-/* Everything but the path. */
-static qa_status get_members(const json_t *object, struct arena *a, struct line *line, struct document_item *out, qa_error *err) {
+/* Whoever writes the lines may be allowed to read less than we are. What links make of it is seen when it is read. */
+static qa_status check_file(const struct ingest_jsonl *j, const char *file, qa_error *err) {
+    if (!j->folder)
+        return error_set(err, QA_BAD_INPUT, "\"file\" stands only in a file of lines, as what lies beside it; for standard input give \"content\"");
+    if (!file[0])
+        return error_set(err, QA_BAD_INPUT, "\"file\" is empty");
+    if (file[0] == '/')
+        return error_set(err, QA_BAD_INPUT, "\"file\" must be relative to the folder of the lines, not \"%.200s\"", file);
+    for (const char *part = file;; part++) {
+        size_t n = strcspn(part, "/");
+        if (n == 2 && part[0] == '.' && part[1] == '.')
+            return error_set(err, QA_BAD_INPUT, "\"file\" must lie in the folder of the lines, so there is no \"..\" in it as in \"%.200s\"", file);
+        part += n;
+        if (!*part)
+            return QA_OK;
+    }
+}
+
+/* Everything but the path. Access first: a line that fails for something else has still said it. */
+static qa_status get_members(const struct ingest_jsonl *j, const json_t *object, struct arena *a, struct line *line, struct document_item *out,
+                             qa_error *err) {
     qa_status status;
     const json_t *content = json_object_get(object, "content"), *deleted = json_object_get(object, "deleted");
     json_t *metadata = json_object_get(object, "metadata");
-    if ((status = check_members(object, err)) != QA_OK ||
+    if ((status = get_acl(object, a, out, err)) != QA_OK || (status = check_members(object, err)) != QA_OK ||
         (status = get_text(object, "title", MAX_TITLE, &out->title, err)) != QA_OK ||
-        (status = get_text(object, "url", MAX_PATH, &out->url, err)) != QA_OK || (status = get_acl(object, a, out, err)) != QA_OK ||
-        (status = get_text(object, "file", MAX_PATH, &line->file, err)) != QA_OK)
+        (status = get_text(object, "url", MAX_PATH, &out->url, err)) != QA_OK ||
+        (status = get_text(object, "file", MAX_PATH, &line->file, err)) != QA_OK ||
+        (line->file && (status = check_file(j, line->file, err)) != QA_OK))
         return status;
     if (out->url && !url_is_absolute(out->url))
         return error_set(err, QA_BAD_INPUT, "\"url\" must be absolute, such as https://example.com/page");
@@ -217,7 +239,7 @@ static qa_status get_identity(const json_t *object, struct document_item *out, q
         return error_set(err, QA_BAD_INPUT, "not an object");
     qa_status status = get_text(object, "source", MAX_PATH, &source, err);
     if (status == QA_OK && source && ingest_check_source_name(source, err) != QA_OK)
-        status = misused(err, "source");
+        status = misused(err, QA_BAD_INPUT, "source");
     if (status == QA_OK)
         status = get_text(object, "path", MAX_PATH + 1, &path, err);
     if (status == QA_OK)
@@ -251,7 +273,7 @@ static qa_status next(void *self, struct arena *a, struct document_item *out, bo
     struct line *line = arena_alloc(a, sizeof *line);
     if (!line || !(out->title = arena_printf(a, "line %llu", (unsigned long long)j->line_number)))
         return arena_error(a, err, "reading JSON lines");
-    const char *place = out->title;
+    line->place = out->title;
     out->handle = line;
     if (j->line.status != QA_OK)
         status = error_set(&line->failure, QA_TOO_LARGE, "longer than %d MiB", MAX_LINE >> 20);
@@ -264,17 +286,44 @@ static qa_status next(void *self, struct arena *a, struct document_item *out, bo
         status = get_identity(line->value, out, &line->failure);
     if (status == QA_OK) {
         out->title = NULL;
-        status = get_members(line->value, a, line, out, &line->failure);
+        status = get_members(j, line->value, a, line, out, &line->failure);
     }
     if (status == QA_NO_MEMORY) {
         json_decref(line->value);
         return error_set(err, status, "%s", line->failure.message);
     }
     if (status != QA_OK) {
-        error_prefix(&line->failure, status, "%s of %s: ", place, j->name);
+        error_prefix(&line->failure, status, "%s of %s: ", line->place, j->name);
         out->deleted = false;
     }
     return QA_OK;
+}
+
+static bool lies_in(const char *path, const char *folder) {
+    size_t n = strlen(folder);
+    return strncmp(path, folder, n) == 0 && (!path[n] || path[n] == '/' || folder[n - 1] == '/');
+}
+
+/* The file that a line names. Somebody who changes the folder at this very moment may still win between the look and the reading: lines that
+ * are not trusted at all belong into a folder that their writer cannot write to. */
+static qa_status read_named(const struct ingest_jsonl *j, const struct line *line, struct arena *a, size_t max, char **bytes, size_t *len,
+                            qa_error *err) {
+    char *path = file_join(a, j->folder, line->file);
+    if (!path)
+        return arena_error(a, err, "reading a file");
+    char *resolved = realpath(path, NULL);
+    qa_status status;
+    if (!resolved)
+        status = errno == ENOENT ? error_set(err, QA_IO, "there is no file %s", line->file) /* it was promised */
+                                 : error_set_errno(err, errno, "\"file\": %s", line->file);
+    else if (!lies_in(resolved, j->folder))
+        status = error_set(err, QA_BAD_INPUT, "\"file\" must lie in the folder of the lines, and %s is a link that leads out of it", line->file);
+    else
+        status = file_read(a, resolved, max, bytes, len, err);
+    free(resolved);
+    if (status == QA_NOT_FOUND)
+        status = error_set(err, QA_IO, "there is no file %s", line->file);
+    return status == QA_OK ? QA_OK : error_prefix(err, status, "%s of %s: ", line->place, j->name);
 }
 
 static qa_status read_document(void *self, const struct document_item *item, struct arena *a, size_t max, char **bytes, size_t *len,
@@ -286,9 +335,7 @@ static qa_status read_document(void *self, const struct document_item *item, str
     if (line->file) {
         if (!doc_can_read(item->path) && !doc_can_read(line->file))
             return error_set(err, QA_UNSUPPORTED, "%s: files of this type are not read", line->file);
-        char *path = file_join(a, j->folder, line->file);
-        qa_status status = path ? file_read(a, path, max, bytes, len, err) : arena_error(a, err, "reading a file");
-        return status == QA_NOT_FOUND ? error_set(err, QA_IO, "%s: no such file", path) : status; /* it was promised */
+        return read_named(j, line, a, max, bytes, len, err);
     }
     if (line->content_len > max)
         return error_set(err, QA_TOO_LARGE, "\"content\" has %zu MiB, and the limit for one document is %zu MiB",
@@ -339,10 +386,10 @@ qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct i
         return error_no_memory(err, "reading JSON lines");
     *j = (struct ingest_jsonl){.fd = -1, .cancel = cancel};
     buf_init(&j->line, MAX_LINE);
-    const char *slash = standard ? NULL : strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     j->name = strdup(standard ? "standard input" : path);
-    j->folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    if (!j->name || !j->folder)
+    if (!j->name || !folder)
         status = error_no_memory(err, "reading JSON lines");
     else if (standard)
         j->fd = STDIN_FILENO;
@@ -350,6 +397,9 @@ qa_status ingest_open_jsonl(const char *path, const atomic_int *cancel, struct i
         status = error_set_errno(err, errno, "cannot read %s", path);
     else if (S_ISDIR(st.st_mode))
         status = error_set(err, QA_BAD_USAGE, "%s is a folder; --jsonl reads a file of JSON lines, or - for standard input", path);
+    else if (!(j->folder = realpath(folder, NULL)))
+        status = error_set_errno(err, errno, "cannot read the folder %s", folder);
+    free(folder);
     if (status != QA_OK) {
         ingest_close_jsonl(j);
         return status;

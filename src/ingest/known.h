@@ -11,6 +11,8 @@ enum known_state {
     KNOWN_LISTED,
     KNOWN_KEPT,  /* below a folder that could not be listed */
     KNOWN_MOVED,
+    KNOWN_EMPTIED,
+    KNOWN_FORGOTTEN,
 };
 
 struct known_source {
@@ -23,8 +25,9 @@ struct known_source {
     uint32_t *taken;          /* by place in by_hash, at the first of equal ones: how many of them are no candidates any more */
     struct hash_set written;  /* streams: paths that this run has shown already */
     qa_error refused;         /* status QA_OK: may be written. Else each document of it fails with this */
-    bool rooted;              /* its root is on record */
-    bool moved;               /* another root is, which is gone */
+    bool ruled;               /* access rules keep somebody out */
+    bool noted;               /* root and that are on record */
+    bool to_note;             /* they have to be, even if no document is written */
 };
 
 qa_status known_load(struct index_port index, const char *source, struct known_source *out, qa_error *err);

@@ -28,6 +28,10 @@ qa_status ingest_check_acl(const char *const *words, size_t n, qa_error *err) {
     return QA_OK;
 }
 
+bool ingest_keeps_out(bool has_acl, const char *const *acl, size_t n_acl, size_t n_rules) {
+    return n_rules || (has_acl && !(n_acl == 1 && strcmp(acl[0], "public") == 0));
+}
+
 qa_status record_prepare(const struct ingest_run *run, struct record_rules *out, qa_error *err) {
     char chunking[64];
     *out = (struct record_rules){0};
@@ -70,16 +74,20 @@ void record_release(struct record_rules *rules) {
     *rules = (struct record_rules){0};
 }
 
-const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules,
-                                        const struct glob_path *path,
-                                        struct ingest_rule *scratch) {
-    for (size_t i = 0; i < run->n_rules; i++)
-        if (glob_covers(rules->globs[i], path))
-            return &run->rules[i];
-    if (!run->has_acl)
-        return NULL;
-    *scratch = (struct ingest_rule){.acl = run->acl, .n_acl = run->n_acl};
-    return scratch;
+qa_status record_access(const struct ingest_run *run, const struct record_rules *rules, const char *path, struct ingest_rule *scratch,
+                        const struct ingest_rule **out, qa_error *err) {
+    struct glob_path cut = {0};
+    qa_status status = run->n_rules ? glob_cut(&cut, path, err) : QA_OK;
+    *out = NULL;
+    for (size_t i = 0; status == QA_OK && !*out && i < run->n_rules; i++)
+        if (glob_covers(rules->globs[i], &cut))
+            *out = &run->rules[i];
+    glob_path_free(&cut);
+    if (!*out && run->has_acl) {
+        *scratch = (struct ingest_rule){.acl = run->acl, .n_acl = run->n_acl};
+        *out = scratch;
+    }
+    return status;
 }
 
 /* ---- The hash of the settings ---- */
@@ -161,15 +169,14 @@ static char *title_from_path(struct arena *a, const char *path) {
     return title;
 }
 
-static qa_status fill_access(const struct document_item *item, const struct ingest_rule *access, const struct doc_tree *tree,
-                             struct arena *a,
-                             struct index_document_record *out, qa_error *err) {
+qa_status record_fill_access(const struct document_item *item, const struct ingest_rule *access, const struct doc_tree *tree,
+                             struct arena *a, struct index_document_record *out, qa_error *err) {
     const char *const *words = NULL;
     size_t n = 0, kept = 0;
     bool said = true;
     if (item->has_acl)
         words = item->acl, n = item->n_acl;
-    else if (tree->acl)
+    else if (tree && tree->acl)
         words = tree->acl, n = tree->n_acl;
     else if (access)
         words = access->acl, n = access->n_acl;
@@ -181,8 +188,8 @@ static qa_status fill_access(const struct document_item *item, const struct inge
     qa_status status = ingest_check_acl(words, n, err);
     if (status != QA_OK) {
         if (err)
-            err->status = QA_BAD_INPUT; /* it is the document that says so */
-        return error_prefix(err, QA_BAD_INPUT, "access: ");
+            err->status = QA_BAD_CONFIG; /* it is the document that says so */
+        return error_prefix(err, QA_BAD_CONFIG, "access: ");
     }
     const char **groups = arena_array(a, n, sizeof *groups);
     if (!groups)
@@ -224,6 +231,6 @@ qa_status record_fill(const struct ingest_run *run, const struct document_item *
     out->url = item->url ? item->url : tree->url ? tree->url : run->url_rule ? url_make(a, run->url_rule, item->path) : NULL;
     if (!out->title || (!out->url && run->url_rule))
         return arena_error(a, err, "reading a document");
-    qa_status status = fill_access(item, access, tree, a, out, err);
+    qa_status status = record_fill_access(item, access, tree, a, out, err);
     return status == QA_OK ? fill_metadata(run, item, tree, a, out, err) : status;
 }

@@ -20,14 +20,18 @@ struct record_rules {
 qa_status record_prepare(const struct ingest_run *run, struct record_rules *out, qa_error *err);
 void record_release(struct record_rules *rules);
 
-/* The words that the source says about access to this path: NULL when it says nothing. */
-const struct ingest_rule *record_access(const struct ingest_run *run, const struct record_rules *rules,
-                                        const struct glob_path *path,
-                                        struct ingest_rule *scratch);
+/* What the source says about access to this path, perhaps in `scratch`; *out is NULL when it says nothing. */
+qa_status record_access(const struct ingest_run *run, const struct record_rules *rules, const char *path, struct ingest_rule *scratch,
+                        const struct ingest_rule **out, qa_error *err);
 
 /* Hash of all but the bytes and the path, so that a moved document keeps it. */
 qa_status record_settings(const struct record_rules *rules, const struct document_item *item, const struct ingest_rule *access,
                           struct arena *a, struct hash128 *out, qa_error *err);
+
+/* Fills who may see it: those whom the item's own list names, else the front matter's (tree NULL: nobody could read it), else `access`.
+ * QA_BAD_CONFIG when that cannot be meant. */
+qa_status record_fill_access(const struct document_item *item, const struct ingest_rule *access, const struct doc_tree *tree,
+                             struct arena *a, struct index_document_record *out, qa_error *err);
 
 /* Fills title, url, metadata and access of `out` from item, document and run. */
 qa_status record_fill(const struct ingest_run *run, const struct document_item *item, const struct ingest_rule *access,

@@ -15,6 +15,7 @@ enum outcome {
     OUT_SKIPPED,   /* of a type that is not read */
     OUT_UNCHANGED,
     OUT_DELETED,
+    OUT_EMPTIED,   /* a file that had bytes has none: as good as gone, until the listing tells whether all of them are like this */
     OUT_ALIKE,     /* a new path with the bytes of a known document: moved, if that one turns out to be gone */
     OUT_TOO_BIG,   /* over a slot's share of memory: to be worked on alone */
     OUT_RECORD     /* record is to be written */
@@ -39,6 +40,15 @@ struct slot {
 
 enum { RUN_KEEP_MEMORY = 1 << 20 }; /* of a slot's arena, when its document is done */
 
+/* Items that wait for the end of the listing. */
+struct aside {
+    struct aside_item {
+        struct document_item item;
+        struct hash128 hash;
+    } *items;
+    size_t n, cap, at;
+};
+
 struct run_state {
     const struct ingest_run *run;
     struct record_rules rules;
@@ -51,15 +61,10 @@ struct run_state {
     bool had_failures;            /* some document's last ingestion failed: success must be noted */
     bool write_failed;            /* an open transaction may hold part of a document */
     struct hash_set failed;       /* paths whose failure this run has noted */
-    uint64_t listed, own_access;
-    /* The second pass over OUT_ALIKE. */
-    bool second;
-    struct arena alike_arena;
-    struct alike {
-        struct document_item item;
-        struct hash128 hash;
-    } *alike;
-    size_t n_alike, cap_alike, alike_at;
+    uint64_t listed, own_access, narrowed;
+    struct arena aside_arena;
+    struct aside alike, emptied;  /* by their outcomes */
+    struct aside *aside;          /* the one that is worked on now; NULL: the listing */
 };
 
 /* Any thread: reads and parses the slot's item, sets outcome. */
@@ -68,7 +73,11 @@ void run_work(void *state, void *slot);
 qa_status run_done(void *state, void *slot, qa_error *err);
 /* Before a document of `source` is written. */
 qa_status run_begin_write(struct run_state *s, struct known_source *source, qa_error *err);
-/* After the listing: forgets what is gone. */
-qa_status run_prune(struct run_state *s, struct known_source *source, qa_error *err);
+/* Narrows the access of a document that is in the index, or may be, and that this run does not read (narrow.c). `known` NULL: the run has
+ * written it itself. */
+qa_status run_narrow(struct run_state *s, struct known_source *source, const struct index_known *known, const struct document_item *item,
+                     qa_error *err);
+/* The same for all that the index goes on holding although the listing does not show it, or shows it empty. */
+qa_status run_narrow_kept(struct run_state *s, struct known_source *source, qa_error *err);
 
 #endif

@@ -15,7 +15,7 @@ enum {
     ALONE_MEMORY = 1 << 30,
     SHARED_MEMORY = 256 << 20,  /* of all slots together */
     LEAST_SHARE = 4 << 20,
-    ALIKE_MEMORY = 1 << 30
+    ASIDE_MEMORY = 1 << 30
 };
 
 static bool cancelled(const struct run_state *s) { return s->run->cancel && atomic_load(s->run->cancel); }
@@ -26,20 +26,30 @@ static qa_status cancel_error(qa_error *err) {
 
 /* ---- Sources ---- */
 
+/* What is to be on record about access rules. One file of a folder, or a stream, does not speak for the documents it does not show: it
+ * can add rules, not take them back. */
+static bool is_ruled(const struct ingest_run *run, bool before) {
+    return ingest_keeps_out(run->has_acl, run->acl, run->n_acl, run->n_rules) || (before && !(run->has_acl && run->documents.complete));
+}
+
 /* Is this source made from what this run reads? A folder that moved may keep its name when the old one is gone. */
 static qa_status check_made_from(struct run_state *s, struct known_source *k, qa_error *err) {
     const struct index_port *index = &s->run->index;
-    const char *stored = NULL, *mine = s->run->root ? s->run->root : INGEST_STREAM;
+    const char *mine = s->run->root ? s->run->root : INGEST_STREAM;
+    struct index_source note = {0};
     struct stat st;
-    qa_status status = index->ops->get_source_root(index->self, k->name, &k->arena, &stored, err);
+    qa_status status = index->ops->get_source(index->self, k->name, &k->arena, &note, err);
     if (status != QA_OK)
         return status;
-    k->rooted = stored && strcmp(stored, mine) == 0;
-    if (!stored || k->rooted)
+    const char *stored = note.root;
+    k->ruled = is_ruled(s->run, note.ruled);
+    k->noted = stored && strcmp(stored, mine) == 0 && k->ruled == note.ruled;
+    k->to_note = k->ruled != note.ruled && (stored || s->run->root);
+    if (!stored || strcmp(stored, mine) == 0)
         return QA_OK;
     bool stream = strcmp(stored, INGEST_STREAM) == 0;
     if (!stream && s->run->root && stat(stored, &st) != 0 && errno == ENOENT) {
-        k->moved = true;
+        k->to_note = true;
         char *message = arena_printf(&k->arena, "was made from the folder %s, which is gone; from now on it is %s", stored,
                                      s->run->root);
         return message ? batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, NULL, message, err) : arena_error(&k->arena, err, "checking a source");
@@ -50,14 +60,16 @@ static qa_status check_made_from(struct run_state *s, struct known_source *k, qa
                      s->run->root ? s->run->root : "");
 }
 
+/* *out is NULL when a stream has named too many. */
 static qa_status find_source(struct run_state *s, const char *name, struct known_source **out, qa_error *err) {
+    *out = NULL;
     for (size_t i = s->n_sources; i-- > 0;)
         if (strcmp(s->sources[i]->name, name) == 0) {
             *out = s->sources[i];
             return QA_OK;
         }
     if (s->n_sources == MAX_SOURCES)
-        return error_set(err, QA_TOO_LARGE, "one stream names more than %d sources", MAX_SOURCES);
+        return QA_OK;
     if (s->n_sources == s->cap_sources) {
         size_t cap = s->cap_sources ? s->cap_sources * 2 : 8;
         struct known_source **grown = reallocarray(s->sources, cap, sizeof *grown);
@@ -97,6 +109,11 @@ static qa_status place_item(struct run_state *s, struct slot *slot, qa_error *er
     qa_status status = find_source(s, source, &slot->source, err);
     if (status != QA_OK)
         return status;
+    if (!slot->source) {
+        error_set(&slot->error, QA_TOO_LARGE, "the stream has named %d sources before \"%s\", and one run takes no more: ingest it in another",
+                  MAX_SOURCES, source);
+        return QA_OK;
+    }
     struct known_source *k = slot->source;
     if (k->refused.status != QA_OK)
         slot->error = k->refused;
@@ -134,15 +151,20 @@ static qa_status next(void *state, void *arg, bool *more, qa_error *err) {
     slot->arena.ceiling = s->share;
     if (cancelled(s))
         return cancel_error(err);
-    if (s->second) {
-        *more = s->alike_at < s->n_alike;
+    if (s->aside) {
+        *more = s->aside->at < s->aside->n;
         if (!*more)
             return QA_OK;
-        struct alike *a = &s->alike[s->alike_at++];
+        struct aside_item *a = &s->aside->items[s->aside->at++];
         slot->item = a->item;
         slot->live = slot->counts = true;
         slot->source = s->sources[0];
-        slot->from = known_take_moved(slot->source, a->hash);
+        if (s->aside == &s->alike) {
+            slot->from = known_take_moved(slot->source, a->hash);
+        } else {
+            slot->row = known_find(slot->source, a->item.path);
+            slot->source->state[slot->row] = KNOWN_LISTED;
+        }
         return QA_OK;
     }
     qa_status status = documents->ops->next(documents->self, &slot->arena, &slot->item, more, err);
@@ -183,6 +205,7 @@ static qa_status pass(struct run_state *s, qa_error *err) {
 static qa_status forget(struct run_state *s, struct known_source *k, size_t row, qa_error *err) {
     const struct index_port *index = &s->run->index;
     const char *path = k->rows[row].path;
+    k->state[row] = KNOWN_FORGOTTEN;
     qa_status status = run_begin_write(s, k, err);
     if (status == QA_OK && !s->run->dry_run)
         status = index->ops->forget_document(index->self, k->name, path, err);
@@ -198,18 +221,21 @@ static qa_status forget(struct run_state *s, struct known_source *k, size_t row,
     return status;
 }
 
-qa_status run_prune(struct run_state *s, struct known_source *k, qa_error *err) {
-    size_t gone = 0;
+/* Forgets what is gone and empties what is empty, unless that is so much that it may be a mistake. */
+static qa_status prune(struct run_state *s, struct known_source *k, qa_error *err) {
+    size_t gone = 0, emptied = s->emptied.n, lost;
     char message[300];
     for (size_t i = 0; i < k->n; i++)
         gone += k->state[i] == KNOWN_UNSEEN;
-    if (!gone || s->run->prune == QA_PRUNE_NEVER)
+    lost = gone + emptied;
+    if (!lost || s->run->prune == QA_PRUNE_NEVER)
         return QA_OK;
-    if (s->run->prune == QA_PRUNE_GUARDED && (!s->listed || gone > k->n / 2)) {
-        s->batch.counts.withheld += gone;
-        snprintf(message, sizeof message, "%zu of its %zu documents are gone%s; none of them was forgotten, in case this is a mistake "
-                 "(a disk that is not mounted, another branch). If it is right, run it again with --prune=force", gone, k->n,
-                 s->listed ? "" : ", and nothing else was found");
+    if (s->run->prune == QA_PRUNE_GUARDED && (!s->listed || lost > k->n / 2)) {
+        s->batch.counts.withheld += lost;
+        snprintf(message, sizeof message, "%zu of its %zu documents are %s%s; none of them was forgotten, in case this is a mistake "
+                 "(%s). If it is right, run it again with --prune=force", lost, k->n,
+                 !emptied ? "gone" : gone ? "gone or empty" : "empty", s->listed ? "" : ", and nothing else was found",
+                 emptied ? "a copy that broke off" : "a disk that is not mounted, another branch");
         return batch_tell(&s->batch, QA_INGEST_NOTICE, k->name, NULL, message, err);
     }
     qa_status status = QA_OK;
@@ -218,7 +244,8 @@ qa_status run_prune(struct run_state *s, struct known_source *k, qa_error *err) 
             continue;
         status = cancelled(s) ? cancel_error(err) : forget(s, k, i, err);
     }
-    return status;
+    s->aside = &s->emptied;
+    return status == QA_OK && emptied ? pass(s, err) : status;
 }
 
 /* Noted in an earlier run, and in this one neither failed again nor below a folder that could not be listed: over. */
@@ -283,8 +310,8 @@ static qa_status prepare(struct run_state *s, qa_error *err) {
 }
 
 static qa_status second_pass(struct run_state *s, qa_error *err) {
-    s->second = true;
-    return s->n_alike ? pass(s, err) : QA_OK;
+    s->aside = &s->alike;
+    return s->alike.n ? pass(s, err) : QA_OK;
 }
 
 static qa_status tell_own_access(struct run_state *s, qa_error *err) {
@@ -298,6 +325,28 @@ static qa_status tell_own_access(struct run_state *s, qa_error *err) {
     return batch_tell(&s->batch, QA_INGEST_NOTICE, s->n_sources ? s->sources[0]->name : s->run->source, NULL, message, err);
 }
 
+static qa_status tell_narrowed(struct run_state *s, qa_error *err) {
+    char message[300];
+    if (!s->narrowed)
+        return QA_OK;
+    snprintf(message, sizeof message, "%llu document%s that this run did not read %s for people whom the rules leave out now; %s shown to fewer until "
+             "%s read again", (unsigned long long)s->narrowed, s->narrowed == 1 ? "" : "s", s->narrowed == 1 ? "was" : "were",
+             s->narrowed == 1 ? "it is" : "they are", s->narrowed == 1 ? "it is" : "they are");
+    return batch_tell(&s->batch, QA_INGEST_NOTICE, s->n_sources == 1 ? s->sources[0]->name : s->run->source, NULL, message, err);
+}
+
+/* Also when no document was written. */
+static qa_status note_sources(struct run_state *s, qa_error *err) {
+    qa_status status = QA_OK;
+    for (size_t i = 0; i < s->n_sources && status == QA_OK; i++) {
+        struct known_source *k = s->sources[i];
+        if (k->to_note && !k->noted && k->refused.status == QA_OK)
+            status = run_begin_write(s, k, err);
+    }
+    s->write_failed |= status != QA_OK;
+    return status;
+}
+
 static qa_status run_all(struct run_state *s, qa_error *err) {
     qa_status status = prepare(s, err);
     if (status == QA_OK)
@@ -305,20 +354,28 @@ static qa_status run_all(struct run_state *s, qa_error *err) {
     if (status == QA_OK && s->run->documents.complete) {
         status = second_pass(s, err);
         if (status == QA_OK)
-            status = run_prune(s, s->sources[0], err);
+            status = prune(s, s->sources[0], err);
+        if (status == QA_OK)
+            status = run_narrow_kept(s, s->sources[0], err);
         if (status == QA_OK)
             status = clear_failures(s, s->sources[0], err);
     }
-    if (status == QA_OK && s->n_sources && s->sources[0]->moved && !s->sources[0]->rooted) {
-        status = run_begin_write(s, s->sources[0], err); /* also when no document changed */
-        s->write_failed |= status != QA_OK;
-    }
+    if (status == QA_OK)
+        status = note_sources(s, err);
+    if (status == QA_OK)
+        status = tell_narrowed(s, err);
     return status == QA_OK ? tell_own_access(s, err) : status;
 }
 
+static void free_aside(struct run_state *s, struct aside *aside) {
+    for (; aside->at < aside->n; aside->at++)
+        s->run->documents.ops->release(s->run->documents.self, &aside->items[aside->at].item);
+    free(aside->items);
+}
+
 static void free_all(struct run_state *s) {
-    for (; s->alike_at < s->n_alike; s->alike_at++)
-        s->run->documents.ops->release(s->run->documents.self, &s->alike[s->alike_at].item);
+    free_aside(s, &s->alike);
+    free_aside(s, &s->emptied);
     for (unsigned i = 0; s->slots && i < s->window; i++)
         arena_free(&s->slots[i].arena);
     for (size_t i = 0; i < s->n_sources; i++) {
@@ -327,9 +384,8 @@ static void free_all(struct run_state *s) {
     }
     free(s->sources);
     free(s->slots);
-    free(s->alike);
     hash_set_free(&s->failed);
-    arena_free(&s->alike_arena);
+    arena_free(&s->aside_arena);
     record_release(&s->rules);
     batch_free(&s->batch);
 }
@@ -340,7 +396,7 @@ qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, 
     qa_error first = {0};
     double started = clock_mono_ms();
     batch_init(&s.batch, run, report);
-    arena_init(&s.alike_arena, ALIKE_MEMORY);
+    arena_init(&s.aside_arena, ASIDE_MEMORY);
     qa_status status = run_all(&s, &first);
     if (!s.write_failed) { /* stopped or ended between documents: what is whole is kept */
         qa_error second = {0};

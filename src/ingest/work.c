@@ -40,17 +40,6 @@ static qa_status make_record(const struct run_state *s, struct slot *slot, const
     return status;
 }
 
-static qa_status find_access(const struct run_state *s, const struct slot *slot, struct ingest_rule *scratch,
-                             const struct ingest_rule **out,
-                             qa_error *err) {
-    struct glob_path path = {0};
-    qa_status status = s->run->n_rules ? glob_cut(&path, slot->item.path, err) : QA_OK;
-    if (status == QA_OK)
-        *out = record_access(s->run, &s->rules, &path, scratch);
-    glob_path_free(&path);
-    return status;
-}
-
 static qa_status work(const struct run_state *s, struct slot *slot, qa_error *err) {
     const struct documents_port *documents = &s->run->documents;
     const struct document_item *item = &slot->item;
@@ -64,15 +53,20 @@ static qa_status work(const struct run_state *s, struct slot *slot, qa_error *er
     slot->record = (struct index_document_record){.source = slot->source->name, .path = item->path,
                                                   .collection = s->run->collection,
                                                   .hash = slot->hash, .bytes = bytes, .len = slot->bytes};
-    if ((status = find_access(s, slot, &scratch, &access, err)) != QA_OK ||
+    if ((status = record_access(s->run, &s->rules, item->path, &scratch, &access, err)) != QA_OK ||
         (status = record_settings(&s->rules, item, access, &slot->arena, &slot->record.settings, err)) != QA_OK)
         return status;
     const struct index_known *known = slot->row != KNOWN_NONE ? &slot->source->rows[slot->row] : NULL;
     if (known && !slot->again && hash_compare(known->hash, slot->hash) == 0 && hash_compare(known->settings, slot->record.settings) == 0) {
         slot->outcome = OUT_UNCHANGED;
+        slot->own_access = known->ruled && !access;
         return QA_OK;
     }
-    if (!known && !s->second && documents->complete && known_has_hash(slot->source, slot->hash)) {
+    if (known && known->bytes && !slot->bytes && !s->aside && documents->complete) {
+        slot->outcome = OUT_EMPTIED;
+        return QA_OK;
+    }
+    if (!known && !s->aside && documents->complete && known_has_hash(slot->source, slot->hash)) {
         slot->outcome = OUT_ALIKE;
         return QA_OK;
     }

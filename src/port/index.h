@@ -65,7 +65,9 @@ struct index_statistics {
 };
 
 struct index_source {
-    const char *source, *root;
+    const char *source;
+    const char *root;              /* what it was made from, an absolute folder or "jsonl", so that two roots do not share a name unnoticed */
+    bool ruled;                    /* its default or its rules keep somebody out, as the last run that said so had them */
 };
 
 /* ---- What ingest writes ---- */
@@ -100,6 +102,7 @@ struct index_known {
     uint64_t document;
     struct hash128 hash, settings;
     uint64_t bytes;
+    bool ruled;                    /* not for everyone */
 };
 
 struct index_ops {
@@ -118,7 +121,7 @@ struct index_ops {
     qa_status (*find_document)(void *self, const struct index_scope *scope, const char *source, const char *path, struct arena *a,
                                struct index_document *out, uint64_t **chunks, size_t *n_chunks, qa_error *err);
     qa_status (*statistics)(void *self, struct index_statistics *out, qa_error *err);
-    /* Sources by name, with what they were made from (NULL: never noted). */
+    /* Sources by name. root NULL: never noted. */
     qa_status (*list_sources)(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err);
 
     /* -- writing: between begin and commit; a failed or absent commit leaves what was before begin. On a handle for reading, begin holds one
@@ -131,6 +134,10 @@ struct index_ops {
     qa_status (*move_document)(void *self, const char *source, const char *from, const struct index_document_record *to,
                                qa_error *err); /* the same bytes and chunks under a new path: `to` is complete */
     qa_status (*forget_document)(void *self, const char *source, const char *path, qa_error *err); /* absent: QA_OK */
+    /* Says anew who may see a document, and leaves all else of it alone. Its settings become those of no run, so that the next one that can
+     * read it makes it anew. QA_NOT_FOUND. */
+    qa_status (*set_access)(void *self, const char *source, const char *path, bool restricted, const char *const *groups, size_t n_groups,
+                            qa_error *err);
     /* Remembers that a document failed, or (cause NULL) that it no longer does. */
     qa_status (*note_failure)(void *self, const char *source, const char *path, const char *cause, qa_error *err);
     /* The cause noted, in the arena; NULL when there is none. source NULL: of any source. */
@@ -138,9 +145,9 @@ struct index_ops {
                               qa_error *err);
     /* Paths of a source that have a failure noted, ascending. */
     qa_status (*list_failures)(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err);
-    /* What a source was made from (an absolute root or "jsonl"), so that two roots do not share a name unnoticed. NULL root: none yet. */
-    qa_status (*get_source_root)(void *self, const char *source, struct arena *a, const char **root, qa_error *err);
-    qa_status (*put_source_root)(void *self, const char *source, const char *root, qa_error *err);
+    /* What is noted of a source; root NULL: nothing yet. */
+    qa_status (*get_source)(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err);
+    qa_status (*put_source)(void *self, const struct index_source *source, qa_error *err);
 };
 
 struct index_port {

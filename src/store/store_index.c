@@ -20,11 +20,12 @@ static const struct index_ops operations = {
     .put_document = store_put_document,
     .move_document = store_move_document,
     .forget_document = store_forget_document,
+    .set_access = store_set_access,
     .note_failure = store_note_failure,
     .find_failure = store_find_failure,
     .list_failures = store_list_failures,
-    .get_source_root = store_get_source_root,
-    .put_source_root = store_put_source_root,
+    .get_source = store_get_source,
+    .put_source = store_put_source,
 };
 
 /* Fewer, larger checkpoints while loading, and room for the pages of the b-trees that are being filled. */

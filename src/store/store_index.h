@@ -74,14 +74,17 @@ enum {
     SQL_SCOPE, SQL_SCOPE_METADATA, SQL_CHUNK, SQL_DOCUMENT, SQL_EACH, SQL_FIND, SQL_STATISTICS, SQL_KNOWN, SQL_META,
     SQL_SET_META, SQL_SOURCE, SQL_ADD_SOURCE, SQL_OLD, SQL_OLD_CHUNKS, SQL_DELETE_CHUNKS, SQL_DELETE_CONTENT,
     SQL_DELETE_DOCUMENT, SQL_PUT_DOCUMENT, SQL_PUT_CONTENT, SQL_PUT_CHUNK, SQL_PUT_POSTING, SQL_DELETE_POSTING,
-    SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE, SQL_LIST_NOTES, SQL_GET_ROOT, SQL_PUT_ROOT,
-    SQL_LIST_SOURCES, SQL_CHECK_CHUNKS, SQL_INDEX_SLOTS
+    SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE, SQL_LIST_NOTES, SQL_GET_SOURCE,
+    SQL_PUT_SOURCE, SQL_LIST_SOURCES, SQL_SET_ACCESS, SQL_CHECK_CHUNKS, SQL_INDEX_SLOTS
 };
 _Static_assert((int)SQL_INDEX_SLOTS <= (int)STORE_SLOTS, "more statements than slots");
 
 /* One state of the index for all reads until the end; nests, also inside begin and commit. */
 qa_status store_begin_read(struct store_index *s, qa_error *err);
 void store_end_read(struct store_index *s);
+
+/* next_document and next_chunk from the file; between begin and commit the handle's own are ahead of it. */
+qa_status store_load_counters(struct store_index *s, qa_error *err);
 
 qa_status store_load_directory(struct store_index *s, qa_error *err);
 /* False: no such chunk. */
@@ -153,7 +156,9 @@ qa_status store_note_failure(void *self, const char *source, const char *path, c
 qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
                              qa_error *err);
 qa_status store_list_failures(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err);
-qa_status store_get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err);
-qa_status store_put_source_root(void *self, const char *source, const char *root, qa_error *err);
+qa_status store_set_access(void *self, const char *source, const char *path, bool restricted, const char *const *groups, size_t n_groups,
+                           qa_error *err);
+qa_status store_get_source(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err);
+qa_status store_put_source(void *self, const struct index_source *source, qa_error *err);
 
 #endif

@@ -1,10 +1,11 @@
-/* The two file formats, version 1. Both are SQLite files with pages of 4096 bytes, checksummed as store_vfs.c says.
+/* The two file formats, index version 2 and state version 1. Both are SQLite files with pages of 4096 bytes, checksummed as store_vfs.c says.
  *
  * INDEX (rebuildable)
  *   meta             created_by (text); next_document, next_chunk: numbers never given out before, so that a number held from
  *                    an earlier search can miss but never lead to another text
- *   sources          a name, and the root it was made from
- *   documents        hash, settings: 16 bytes, big-endian hi then lo. groups: names joined by U+001F, '' for none. ruled: 1
+ *   sources          a name, the root it was made from; ruled: 1 when its default or its rules keep somebody out, so that a run that
+ *                    does not say who may see is refused (new in version 2)
+ *   documents        hash, settings: 16 bytes, big-endian hi then lo; settings 0: access was changed without reading it. groups: names joined by U+001F, '' for none. ruled: 1
  *                    when an access rule applies (restricted or any group), so that the few such documents have an index of
  *                    their own. first_chunk, chunks: its chunk numbers are contiguous
  *   contents         the document's bytes as they are
@@ -21,15 +22,15 @@
  * STATE (what people made)
  *   conversations, turns: as in port/memory.h; ordinal counts the turns of one conversation from 1
  *
- * A new version appends a step to the list and brings `objects` to what the steps yield; the tests compare the two. Step 1 is
- * the list of objects itself while there is one version: when a second comes, version 1's statements stay in its step as they
- * are. */
+ * A new version appends a step to the list and brings `objects` to what the steps yield; the tests compare the two. The statements of
+ * an earlier version stay in its step as they are. */
 #include "store/store_schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define META "CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID"
-#define SOURCES "CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, root TEXT)"
+#define SOURCES_1 "CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, root TEXT)"
+#define SOURCES "CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, root TEXT, ruled INTEGER NOT NULL DEFAULT 0)"
 #define DOCUMENTS                                                                                                                     \
     "CREATE TABLE documents(id INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES sources, path TEXT NOT NULL, "                 \
     "title TEXT NOT NULL, url TEXT, collection TEXT, restricted INTEGER NOT NULL, groups TEXT NOT NULL, ruled INTEGER NOT NULL, "     \
@@ -48,7 +49,7 @@
     "PRIMARY KEY(source, path)) WITHOUT ROWID"
 
 static const char *const index_1[] = {
-    META, SOURCES, DOCUMENTS, DOCUMENTS_RULED, CONTENTS, CHUNKS, CHUNK_BLOCKS, POSTINGS, FAILURES,
+    META, SOURCES_1, DOCUMENTS, DOCUMENTS_RULED, CONTENTS, CHUNKS, CHUNK_BLOCKS, POSTINGS, FAILURES,
     /* Postings are gathered in memory up to hashsize before a segment is written, and segments are merged when 8 of a level
      * exist. Against FTS5's defaults (1 MiB, 4) loading 1,284 files takes .60 s instead of .75, 29,151 files 11.2 s instead
      * of 13.9; searching is the same. An 'optimize' at the end would make searching a tenth quicker and cost 1.5 s on the
@@ -58,7 +59,13 @@ static const char *const index_1[] = {
     "INSERT INTO postings(postings, rank) VALUES('automerge', 8)",
     "INSERT INTO meta VALUES('created_by', ''), ('next_document', 1), ('next_chunk', 1)",
 };
-static const struct store_step index_steps[] = {{index_1, COUNT(index_1)}};
+/* Version 1 did not note it. Where every document is for some only, a default was stated most likely. */
+static const char *const index_2[] = {
+    "ALTER TABLE sources ADD COLUMN ruled INTEGER NOT NULL DEFAULT 0",
+    "UPDATE sources SET ruled = 1 WHERE EXISTS(SELECT 1 FROM documents WHERE source = sources.id) "
+    "AND NOT EXISTS(SELECT 1 FROM documents WHERE source = sources.id AND ruled = 0)",
+};
+static const struct store_step index_steps[] = {{index_1, COUNT(index_1)}, {index_2, COUNT(index_2)}};
 
 static const struct store_object index_objects[] = {
     {"table", "meta", "meta", META},

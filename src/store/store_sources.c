@@ -1,4 +1,4 @@
-/* What ingest wants to know about its sources: known documents, failures, roots. */
+/* What ingest wants to know about its sources: known documents, failures, roots, whether access rules stand. */
 #include "base/clock.h"
 #include "store/store_index.h"
 #include "store/store_write.h"
@@ -7,6 +7,13 @@ struct known_list {
     struct index_known *items;
     size_t n, cap;
 };
+
+static qa_status get_flag(struct store_index *s, sqlite3_stmt *st, int i, bool *out, qa_error *err) {
+    uint64_t number = 0;
+    qa_status status = store_get_uint(&s->file, st, i, &number, err);
+    *out = number != 0;
+    return status;
+}
 
 static qa_status add_known(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct known_list *l, qa_error *err) {
     if (l->n == l->cap) {
@@ -28,6 +35,8 @@ static qa_status add_known(struct store_index *s, sqlite3_stmt *st, struct arena
         status = store_get_hash(s, st, 3, &k->settings, err);
     if (status == QA_OK)
         status = store_get_uint(&s->file, st, 4, &k->bytes, err);
+    if (status == QA_OK)
+        status = get_flag(s, st, 5, &k->ruled, err);
     if (status == QA_OK && !(k->path = arena_string(a, path)))
         status = arena_error(a, err, "listing what is in the index");
     l->n += status == QA_OK;
@@ -41,7 +50,7 @@ qa_status store_known_documents(void *self, const char *source, struct arena *a,
     sqlite3_stmt *st = NULL;
     bool row;
     qa_status status = store_sql(&s->file, SQL_KNOWN,
-                                 "SELECT d.path, d.id, d.hash, d.settings, d.bytes FROM " STORE_DOCUMENTS
+                                 "SELECT d.path, d.id, d.hash, d.settings, d.bytes, d.ruled FROM " STORE_DOCUMENTS
                                  " WHERE s.name = ?1 ORDER BY d.path",
                                  &st, err);
     if (status == QA_OK)
@@ -54,6 +63,14 @@ qa_status store_known_documents(void *self, const char *source, struct arena *a,
     return status;
 }
 
+/* The current row: name, root, ruled. */
+static qa_status take_source(struct store_index *s, sqlite3_stmt *st, struct arena *a, struct index_source *out, qa_error *err) {
+    qa_status status = store_copy_text(s, st, 0, false, a, &out->source, err);
+    if (status == QA_OK)
+        status = store_copy_text(s, st, 1, true, a, &out->root, err);
+    return status == QA_OK ? get_flag(s, st, 2, &out->ruled, err) : status;
+}
+
 qa_status store_list_sources(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err) {
     struct store_index *s = self;
     struct index_source *list = NULL;
@@ -62,7 +79,7 @@ qa_status store_list_sources(void *self, struct arena *a, struct index_source **
     bool row;
     *out = NULL;
     *n = 0;
-    qa_status status = store_sql(&s->file, SQL_LIST_SOURCES, "SELECT name, root FROM sources ORDER BY name", &st, err);
+    qa_status status = store_sql(&s->file, SQL_LIST_SOURCES, "SELECT name, root, ruled FROM sources ORDER BY name", &st, err);
     while (status == QA_OK && (status = store_next(&s->file, st, &row, err)) == QA_OK && row) {
         if (*n == cap) {
             cap = cap ? cap * 2 : 8;
@@ -73,9 +90,7 @@ qa_status store_list_sources(void *self, struct arena *a, struct index_source **
             }
             list = grown;
         }
-        status = store_copy_text(s, st, 0, false, a, &list[*n].source, err);
-        if (status == QA_OK)
-            status = store_copy_text(s, st, 1, true, a, &list[*n].root, err);
+        status = take_source(s, st, a, &list[*n], err);
         *n += status == QA_OK;
     }
     sqlite3_reset(st);
@@ -83,6 +98,7 @@ qa_status store_list_sources(void *self, struct arena *a, struct index_source **
     return status;
 }
 
+/* Up to three texts, and as ?4 a number. */
 static qa_status run_write(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two,
                            const char *three,
                            int64_t four, qa_error *err) {
@@ -113,32 +129,23 @@ qa_status store_note_failure(void *self, const char *source, const char *path, c
                      clock_now_ms(), err);
 }
 
-static qa_status find_text(struct store_index *s, unsigned slot, const char *sql, const char *one, const char *two,
-                           struct arena *a,
-                           const char **out, qa_error *err) {
-    sqlite3_stmt *st;
-    bool row;
-    const char *text = NULL;
-    *out = NULL;
-    qa_status status = store_sql(&s->file, slot, sql, &st, err);
-    if (status != QA_OK)
-        return status;
-    store_bind_text(&s->file, st, 1, one);
-    if (two)
-        store_bind_text(&s->file, st, 2, two);
-    status = store_next(&s->file, st, &row, err);
-    if (status == QA_OK && row)
-        status = store_get_text(&s->file, st, 0, true, &text, err);
-    if (status == QA_OK && text && !(*out = arena_string(a, text)))
-        status = arena_error(a, err, "reading the index");
-    sqlite3_reset(st);
-    return status;
-}
-
 qa_status store_find_failure(void *self, const char *source, const char *path, struct arena *a, const char **cause,
                              qa_error *err) {
-    return find_text(self, SQL_FIND_NOTE, "SELECT cause FROM failures WHERE (source = ?1 OR ?1 IS NULL) AND path = ?2 ORDER BY source", source, path, a,
-                     cause, err);
+    struct store_index *s = self;
+    sqlite3_stmt *st;
+    bool row;
+    *cause = NULL;
+    qa_status status = store_sql(&s->file, SQL_FIND_NOTE,
+                                 "SELECT cause FROM failures WHERE (source = ?1 OR ?1 IS NULL) AND path = ?2 ORDER BY source", &st, err);
+    if (status != QA_OK)
+        return status;
+    store_bind_text(&s->file, st, 1, source);
+    store_bind_text(&s->file, st, 2, path);
+    status = store_next(&s->file, st, &row, err);
+    if (status == QA_OK && row)
+        status = store_copy_text(s, st, 0, false, a, cause, err);
+    sqlite3_reset(st);
+    return status;
 }
 
 qa_status store_list_failures(void *self, const char *source, struct arena *a, const char ***out, size_t *n, qa_error *err) {
@@ -170,12 +177,25 @@ qa_status store_list_failures(void *self, const char *source, struct arena *a, c
     return status;
 }
 
-qa_status store_get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
-    return find_text(self, SQL_GET_ROOT, "SELECT root FROM sources WHERE name = ?1", source, NULL, a, root, err);
+qa_status store_get_source(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err) {
+    struct store_index *s = self;
+    sqlite3_stmt *st;
+    bool row;
+    *out = (struct index_source){.source = source};
+    qa_status status = store_sql(&s->file, SQL_GET_SOURCE, "SELECT name, root, ruled FROM sources WHERE name = ?1", &st, err);
+    if (status != QA_OK)
+        return status;
+    store_bind_text(&s->file, st, 1, source);
+    status = store_next(&s->file, st, &row, err);
+    if (status == QA_OK && row)
+        status = take_source(s, st, a, out, err);
+    sqlite3_reset(st);
+    return status;
 }
 
-qa_status store_put_source_root(void *self, const char *source, const char *root, qa_error *err) {
-    return run_write(self, SQL_PUT_ROOT,
-                     "INSERT INTO sources(name, root) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET root = excluded.root",
-                     source, root, NULL, 0, err);
+qa_status store_put_source(void *self, const struct index_source *source, qa_error *err) {
+    return run_write(self, SQL_PUT_SOURCE,
+                     "INSERT INTO sources(name, root, ruled) VALUES(?1, ?2, ?4) "
+                     "ON CONFLICT(name) DO UPDATE SET root = excluded.root, ruled = excluded.ruled",
+                     source->source, source->root, NULL, source->ruled, err);
 }

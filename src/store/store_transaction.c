@@ -30,6 +30,11 @@ static qa_status get_meta(struct store_index *s, const char *key, uint64_t limit
     return status;
 }
 
+qa_status store_load_counters(struct store_index *s, qa_error *err) {
+    qa_status status = get_meta(s, "next_document", UINT32_MAX, &s->next_document, err);
+    return status == QA_OK ? get_meta(s, "next_chunk", (uint64_t)UINT32_MAX * STORE_BLOCK_CHUNKS, &s->next_chunk, err) : status;
+}
+
 static qa_status set_meta(struct store_index *s, const char *key, uint64_t value, qa_error *err) {
     sqlite3_stmt *st;
     qa_status status = store_sql(&s->file, SQL_SET_META, "UPDATE meta SET value = ?2 WHERE key = ?1", &st, err);
@@ -52,9 +57,7 @@ qa_status store_begin(void *self, qa_error *err) {
         s->writing = true;
         s->broken = false;
         s->tail.held = false;
-        status = get_meta(s, "next_document", UINT32_MAX, &s->next_document, err);
-        if (status == QA_OK)
-            status = get_meta(s, "next_chunk", (uint64_t)UINT32_MAX * STORE_BLOCK_CHUNKS, &s->next_chunk, err);
+        status = store_load_counters(s, err);
         if (status != QA_OK)
             store_rollback(s);
     }

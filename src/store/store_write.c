@@ -318,6 +318,16 @@ static qa_status put(struct store_index *s, const struct index_document_record *
     return status;
 }
 
+static qa_status check_groups(const char *const *groups, size_t n, const char *path, qa_error *err) {
+    qa_status status = QA_OK;
+    for (size_t i = 0; i < n && status == QA_OK; i++) {
+        status = check_text("an access group", groups[i], true, path, err);
+        if (status == QA_OK && (!groups[i][0] || strpbrk(groups[i], STORE_SEPARATOR)))
+            status = error_set(err, QA_BAD_INPUT, "an access group of document %s is empty or holds a control character", path);
+    }
+    return status;
+}
+
 /* All that can be wrong with a record is found before anything is written, so that one bad document does not cost the others
  * of its transaction. (A savepoint for each document would do, but each makes FTS5 write out what it has gathered.) */
 static qa_status check_record(const struct store_index *s, const struct index_document_record *d, qa_error *err) {
@@ -336,12 +346,8 @@ static qa_status check_record(const struct store_index *s, const struct index_do
         status = error_set(err, QA_TOO_LARGE, "%s: document %s has %zu MiB; the index holds up to %d", s->file.path, d->path,
                            d->len >> 20,
                            INT32_MAX / 2 >> 20);
-    for (size_t i = 0; i < d->n_groups && status == QA_OK; i++) {
-        status = check_text("an access group", d->groups[i], true, d->path, err);
-        if (status == QA_OK && (!d->groups[i][0] || strpbrk(d->groups[i], STORE_SEPARATOR)))
-            status = error_set(err, QA_BAD_INPUT, "an access group of document %s is empty or holds a control character",
-                               d->path);
-    }
+    if (status == QA_OK)
+        status = check_groups(d->groups, d->n_groups, d->path, err);
     for (size_t i = 0; i < d->n_chunks && status == QA_OK; i++) {
         const struct index_chunk_record *c = &d->chunks[i];
         for (size_t h = 0; h < c->n_heading && status == QA_OK; h++)
@@ -409,5 +415,41 @@ qa_status store_move_document(void *self, const char *source, const char *from, 
     }
     if (status == QA_OK)
         status = put(s, to, err);
+    return end(s, status);
+}
+
+/* Who may see a chunk is looked up with its document at each search (store_scope.c), so the row is all there is to change. */
+qa_status store_set_access(void *self, const char *source, const char *path, bool restricted, const char *const *groups, size_t n_groups,
+                           qa_error *err) {
+    struct store_index *s = self;
+    sqlite3_stmt *st = NULL;
+    int64_t number = 0;
+    qa_status status = store_writable(s, err);
+    if (status == QA_OK)
+        status = check_groups(groups, n_groups, path, err);
+    if (status != QA_OK)
+        return status;
+    arena_reset(&s->scratch);
+    char *joined = join(&s->scratch, groups, n_groups);
+    if (!joined)
+        return arena_error(&s->scratch, err, "changing who may see a document");
+    s->file.masked = true;
+    status = store_source_number(s, source, false, &number, err);
+    if (status == QA_OK)
+        status = store_sql(&s->file, SQL_SET_ACCESS,
+                           "UPDATE documents SET restricted = ?3, groups = ?4, ruled = ?5, settings = zeroblob(16) "
+                           "WHERE source = ?1 AND path = ?2", &st, err);
+    if (status == QA_OK) {
+        store_bind_int(&s->file, st, 1, number);
+        store_bind_text(&s->file, st, 2, path);
+        store_bind_int(&s->file, st, 3, restricted);
+        store_bind_text(&s->file, st, 4, joined);
+        store_bind_int(&s->file, st, 5, restricted || n_groups);
+        status = store_run(&s->file, st, err);
+    }
+    if (status == QA_OK && sqlite3_changes(s->file.db) == 0) {
+        s->file.masked = false;
+        return error_set(err, QA_NOT_FOUND, "there is no document %s:%s in %s to change", source, path, s->file.path);
+    }
     return end(s, status);
 }

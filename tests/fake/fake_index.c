@@ -16,8 +16,9 @@ struct document {
     struct index_document_record record;
     uint64_t number, first_chunk;
 };
-struct note { /* a failure, or a root: text is the cause or the root */
+struct note { /* a failure, or a source: text is the cause or the root */
     char *source, *path, *text;
+    bool ruled;
 };
 struct state {
     struct document **documents;
@@ -62,8 +63,8 @@ static void free_state(struct state *s) {
     *s = (struct state){0};
 }
 
-static bool set_note(struct note *out, const char *source, const char *path, const char *text) {
-    *out = (struct note){.source = strdup(source), .path = strdup(path), .text = strdup(text)};
+static bool set_note(struct note *out, const char *source, const char *path, const char *text, bool ruled) {
+    *out = (struct note){.source = strdup(source), .path = strdup(path), .text = strdup(text), .ruled = ruled};
     if (out->source && out->path && out->text)
         return true;
     free_note(out);
@@ -73,7 +74,7 @@ static bool set_note(struct note *out, const char *source, const char *path, con
 static bool copy_notes(const struct note *from, size_t n, struct note **out, size_t *n_out) {
     *out = calloc(n ? n : 1, sizeof **out);
     for (*n_out = 0; *out && *n_out < n; ++*n_out)
-        if (!set_note(&(*out)[*n_out], from[*n_out].source, from[*n_out].path, from[*n_out].text))
+        if (!set_note(&(*out)[*n_out], from[*n_out].source, from[*n_out].path, from[*n_out].text, from[*n_out].ruled))
             return false;
     return *out != NULL;
 }
@@ -266,14 +267,32 @@ static qa_status forget_document(void *self, const char *source, const char *pat
     return status;
 }
 
+static qa_status set_access(void *self, const char *source, const char *path, bool restricted, const char *const *groups, size_t n_groups,
+                            qa_error *err) {
+    struct fake_index *f = self;
+    size_t at;
+    qa_status status = before_write(f, err);
+    f->counts.accesses++;
+    if (status != QA_OK)
+        return status;
+    if (!find_at(&f->working, source, path, &at))
+        return error_set(err, QA_NOT_FOUND, "%s:%s is not in the index", source, path);
+    struct index_document_record r = f->working.documents[at]->record;
+    r.restricted = restricted;
+    r.groups = groups;
+    r.n_groups = n_groups;
+    r.settings = (struct hash128){0};
+    return insert(f, &r, err);
+}
+
 /* Sets or (text NULL) removes the note of that name in a list. */
-static bool change_note(struct note **list, size_t *n, const char *source, const char *path, const char *text) {
+static bool change_note(struct note **list, size_t *n, const char *source, const char *path, const char *text, bool ruled) {
     size_t at = 0;
     while (at < *n && compare((*list)[at].source, (*list)[at].path, source, path) < 0)
         at++;
     bool there = at < *n && compare((*list)[at].source, (*list)[at].path, source, path) == 0;
     struct note fresh = {0};
-    if (text && !set_note(&fresh, source, path, text))
+    if (text && !set_note(&fresh, source, path, text, ruled))
         return false;
     if (there)
         free_note(&(*list)[at]);
@@ -296,10 +315,10 @@ static bool change_note(struct note **list, size_t *n, const char *source, const
     return true;
 }
 
-static const char *get_note(const struct note *list, size_t n, const char *source, const char *path) {
+static const struct note *get_note(const struct note *list, size_t n, const char *source, const char *path) {
     for (size_t i = 0; i < n; i++)
         if (compare(list[i].source, list[i].path, source, path) == 0)
-            return list[i].text;
+            return &list[i];
     return NULL;
 }
 
@@ -307,7 +326,7 @@ static qa_status note_failure(void *self, const char *source, const char *path, 
     struct fake_index *f = self;
     if (!f->open)
         return error_set(err, QA_INTERNAL, "a write outside a transaction");
-    bool good = change_note(&f->working.failures, &f->working.n_failures, source, path, cause);
+    bool good = change_note(&f->working.failures, &f->working.n_failures, source, path, cause, false);
     return good ? QA_OK : error_no_memory(err, "noting a failure");
 }
 
@@ -334,31 +353,49 @@ static qa_status list_failures(void *self, const char *source, struct arena *a, 
     return QA_OK;
 }
 
-static qa_status get_source_root(void *self, const char *source, struct arena *a, const char **root, qa_error *err) {
+static qa_status get_source(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err) {
     const struct state *s = visible(self);
-    const char *text = get_note(s->roots, s->n_roots, source, "");
-    *root = arena_string(a, text);
-    return text && !*root ? arena_error(a, err, "finding a source") : QA_OK;
+    const struct note *note = get_note(s->roots, s->n_roots, source, "");
+    *out = (struct index_source){.source = source, .root = arena_string(a, note ? note->text : NULL), .ruled = note && note->ruled};
+    return note && !out->root ? arena_error(a, err, "finding a source") : QA_OK;
 }
 
-static qa_status put_source_root(void *self, const char *source, const char *root, qa_error *err) {
+static qa_status put_source(void *self, const struct index_source *source, qa_error *err) {
     struct fake_index *f = self;
     if (!f->open)
         return error_set(err, QA_INTERNAL, "a write outside a transaction");
-    bool good = change_note(&f->working.roots, &f->working.n_roots, source, "", root);
+    bool good = change_note(&f->working.roots, &f->working.n_roots, source->source, "", source->root, source->ruled);
     return good ? QA_OK : error_no_memory(err, "noting a root");
+}
+
+/* The names of sources, noted or of a document, ascending: one after `last` (NULL: the first), and what is noted of it (NULL: nothing). */
+static const char *next_source(const struct state *s, const char *last, const struct note **note) {
+    const char *next = NULL;
+    *note = NULL;
+    for (size_t i = 0; i < s->n_roots && !*note; i++)
+        if (!last || strcmp(s->roots[i].source, last) > 0)
+            *note = &s->roots[i];
+    for (size_t i = 0; i < s->n_documents && !next; i++)
+        if (!last || strcmp(s->documents[i]->record.source, last) > 0)
+            next = s->documents[i]->record.source;
+    if (*note && (!next || strcmp((*note)->source, next) <= 0))
+        return (*note)->source;
+    *note = NULL;
+    return next;
 }
 
 static qa_status list_sources(void *self, struct arena *a, struct index_source **out, size_t *n, qa_error *err) {
     const struct state *s = visible(self);
-    struct index_source *rows = arena_array(a, s->n_roots, sizeof *rows);
-    for (size_t i = 0; rows && i < s->n_roots; i++) {
-        rows[i] = (struct index_source){.source = arena_string(a, s->roots[i].source), .root = arena_string(a, s->roots[i].text)};
-        if (!rows[i].source || !rows[i].root)
+    const struct note *note;
+    struct index_source *rows = arena_array(a, s->n_roots + s->n_documents, sizeof *rows);
+    *n = 0;
+    *out = rows;
+    for (const char *name = NULL; rows && (name = next_source(s, name, &note)) != NULL; ++*n) {
+        rows[*n] = (struct index_source){.source = arena_string(a, name), .root = arena_string(a, note ? note->text : NULL),
+                                         .ruled = note && note->ruled};
+        if (!rows[*n].source || (note && !rows[*n].root))
             return arena_error(a, err, "listing sources");
     }
-    *out = rows;
-    *n = s->n_roots;
     return rows ? QA_OK : arena_error(a, err, "listing sources");
 }
 
@@ -372,7 +409,8 @@ static qa_status known_documents(void *self, const char *source, struct arena *a
         if (strcmp(d->record.source, source) != 0)
             continue;
         rows[*n] = (struct index_known){.path = arena_string(a, d->record.path), .document = d->number, .hash = d->record.hash,
-                                        .settings = d->record.settings, .bytes = d->record.len};
+                                        .settings = d->record.settings, .bytes = d->record.len,
+                                        .ruled = d->record.restricted || d->record.n_groups};
         if (!rows[(*n)++].path)
             rows = NULL;
     }
@@ -412,6 +450,8 @@ struct counting {
 
 static int count_word(void *user, const struct word *w) {
     struct counting *c = user;
+    if (w->stop)
+        return 0;
     c->words += c->weight;
     for (size_t i = 0; i < c->n; i++)
         if (c->terms[i].len == w->norm_len && memcmp(c->terms[i].norm, w->norm, w->norm_len) == 0)
@@ -419,16 +459,16 @@ static int count_word(void *user, const struct word *w) {
     return 0;
 }
 
-/* Words of a chunk: body once, title, headings and file name twice. */
+/* Words of a chunk: body once, title, headings and path without its ending twice. */
 static void count_chunk(struct words *words, const struct document *d, size_t i, struct counting *c) {
     const struct index_chunk_record *chunk = &d->record.chunks[i];
-    const char *name = file_basename(d->record.path);
+    const char *name = file_basename(d->record.path), *dot = strrchr(name, '.');
     c->words = 0;
     c->weight = 1;
     words_each(words, chunk->plain, chunk->plain_len, count_word, c);
     c->weight = 2;
     words_each(words, d->record.title, strlen(d->record.title), count_word, c);
-    words_each(words, name, strcspn(name, "."), count_word, c);
+    words_each(words, d->record.path, dot && dot != name ? (size_t)(dot - d->record.path) : strlen(d->record.path), count_word, c);
     for (size_t h = 0; h < chunk->n_heading; h++)
         words_each(words, chunk->heading[h], strlen(chunk->heading[h]), count_word, c);
 }
@@ -608,8 +648,10 @@ static qa_status statistics(void *self, struct index_statistics *out, qa_error *
         out->chunks += r->n_chunks;
         out->bytes += r->len;
         out->restricted += r->restricted || r->n_groups;
-        out->sources += !i || strcmp(r->source, s->documents[i - 1]->record.source) != 0;
     }
+    const struct note *note;
+    for (const char *name = NULL; (name = next_source(s, name, &note)) != NULL;)
+        out->sources++;
     return QA_OK;
 }
 
@@ -618,8 +660,8 @@ static const struct index_ops fake_ops = {
     .find_document = find_document,
     .statistics = statistics, .begin = begin, .commit = commit, .rollback = rollback, .known_documents = known_documents,
     .put_document = put_document, .move_document = move_document, .forget_document = forget_document, .note_failure = note_failure,
-    .find_failure = find_failure, .list_failures = list_failures, .get_source_root = get_source_root, .put_source_root = put_source_root,
-    .list_sources = list_sources,
+    .find_failure = find_failure, .list_failures = list_failures, .get_source = get_source, .put_source = put_source,
+    .list_sources = list_sources, .set_access = set_access,
 };
 
 /* ---- For tests ---- */
@@ -649,7 +691,8 @@ const struct index_document_record *fake_index_find(const struct fake_index *f, 
 }
 
 const char *fake_index_failure(const struct fake_index *f, const char *source, const char *path) {
-    return get_note(f->committed.failures, f->committed.n_failures, source, path);
+    const struct note *note = get_note(f->committed.failures, f->committed.n_failures, source, path);
+    return note ? note->text : NULL;
 }
 
 void fake_index_dump(const struct fake_index *f, struct buf *out) {
@@ -675,7 +718,7 @@ void fake_index_dump(const struct fake_index *f, struct buf *out) {
         buf_printf(out, "failed %s:%s: %s\n", f->committed.failures[i].source, f->committed.failures[i].path,
                    f->committed.failures[i].text);
     for (size_t i = 0; i < f->committed.n_roots; i++)
-        buf_printf(out, "root %s: %s\n", f->committed.roots[i].source, f->committed.roots[i].text);
+        buf_printf(out, "root %s: %s%s\n", f->committed.roots[i].source, f->committed.roots[i].text, f->committed.roots[i].ruled ? ", ruled" : "");
 }
 
 /* Chunks of one copy each, a paragraph long. The maps and plain texts live in the arena. */

@@ -29,10 +29,10 @@ qa_status fake_index_add(struct fake_index *f, const char *source, const char *p
                          const char *const *groups, size_t n_groups, const char *metadata, qa_error *err);
 
 struct fake_index_counts {
-    unsigned begins, commits, rollbacks, puts, moves, forgets;
+    unsigned begins, commits, rollbacks, puts, moves, forgets, accesses;
 };
 struct fake_index_counts fake_index_counts(const struct fake_index *f);
-/* The nth put, move or forget from now fails with QA_IO (0: none), as does the nth commit. */
+/* The nth put, move, forget or set_access from now fails with QA_IO (0: none), as does the nth commit. */
 void fake_index_fail(struct fake_index *f, unsigned nth_write, unsigned nth_commit);
 
 #endif

@@ -8,26 +8,10 @@
 
 #include "answer/answer.h"
 #include "fake/fake_index.h"
+#define SWEEP_ALLOCATING
+#include "fault/sweep.h"
 #include <stdlib.h>
 #include <string.h>
-
-static bool armed, persistent, met;
-static long calls, fail_at;
-
-static bool fails(void) {
-    if (!armed)
-        return false;
-    long n = calls++;
-    bool now = persistent ? n >= fail_at : n == fail_at;
-    met = met || now;
-    return now;
-}
-
-void *__real_malloc(size_t n), *__real_calloc(size_t n, size_t size), *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n), *__wrap_calloc(size_t n, size_t size), *__wrap_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
 
 enum { ASKED = 3 };
 static const char *const questions[ASKED] = {"default instance type for CPU images?", "and for GPU?", "price of a zyzzyva"};
@@ -60,40 +44,42 @@ static void ask(const struct index_port *index, int which, struct outcome *out) 
     arena_free(&a);
 }
 
-static void sweep(void **state) {
+struct asked {
+    const struct index_port *index;
+    int which;
+    struct outcome clean, now;
+};
+
+static void attempt(void *user) {
+    struct asked *c = user;
+    sweep_arm();
+    ask(c->index, c->which, &c->now);
+    sweep_disarm();
+    if (c->now.status == QA_OK ? strcmp(c->now.answer, c->clean.answer) != 0 : c->now.status != QA_NO_MEMORY)
+        fail_msg("question %d, failure %u: %s, %s", c->which, sweep.at, c->now.err.message, c->now.answer);
+    assert_true(c->now.status == QA_OK || c->now.err.message[0]);
+}
+
+static void every_allocation_of_a_question(void **state) {
     (void)state;
     struct fake_index *fake = fake_index_new();
     assert_int_equal(fake_index_add(fake, "guide", "types.md", "Instance types", NULL, guide, NULL, 0, "{}", NULL), QA_OK);
     assert_int_equal(fake_index_add(fake, "guide", "jobs.md", "Jobs", NULL, "Jobs run in a cluster.", NULL, 0, "{}", NULL), QA_OK);
     struct index_port index = fake_index_port(fake);
     for (int which = 0; which < ASKED; which++) {
-        struct outcome clean, now;
-        ask(&index, which, &clean);
-        assert_int_equal(clean.status, QA_OK);
-        assert_int_equal(clean.refused, which == 2);
-        for (int kind = 0; kind < 2; kind++) {
-            persistent = kind == 1;
-            long points = 0;
-            for (fail_at = 0;; fail_at++, points++) {
-                calls = 0;
-                met = false;
-                armed = true;
-                ask(&index, which, &now);
-                armed = false;
-                if (!met)
-                    break;
-                if (now.status == QA_OK ? strcmp(now.answer, clean.answer) != 0 : now.status != QA_NO_MEMORY)
-                    fail_msg("question %d, failure %ld: %s, %s", which, fail_at, now.err.message, now.answer);
-                assert_true(now.status == QA_OK || now.err.message[0]);
-            }
-            assert_true(points > 10);
-            assert_string_equal(now.answer, clean.answer);
+        struct asked c = {.index = &index, .which = which};
+        ask(&index, which, &c.clean);
+        assert_int_equal(c.clean.status, QA_OK);
+        assert_int_equal(c.clean.refused, which == 2);
+        for (int on = 0; on < 2; on++) {
+            assert_true(sweep_all(SWEEP_MEMORY, on, 1, attempt, &c) > 10);
+            assert_string_equal(c.now.answer, c.clean.answer);
         }
     }
     fake_index_free(fake);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sweep)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_of_a_question)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

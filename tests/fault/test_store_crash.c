@@ -25,7 +25,10 @@ static int tear_down(void **state) {
 /* The child's life. It leaves a mark when the commit has returned. */
 static void live(unsigned at, bool exists) {
     struct store_index *s = NULL;
-    vfs_fault = (struct vfs_fault){.at = at, .crash = true};
+    sweep.kind = SWEEP_SYSTEM;
+    sweep.at = at;
+    vfs_fault_crash = true;
+    sweep_arm();
     qa_status status = store_open_index(path, STORE_WRITE, NULL, &s, NULL);
     struct index_port p = store_index_port(s);
     if (status == QA_OK)

@@ -1,40 +1,27 @@
-/* A default VFS that fails, or ends the process, at the Nth call that could fail. It lies below the store's own VFS.
+/* A default VFS whose calls are points of a sweep (fault/sweep.h, SWEEP_SYSTEM); it lies below the store's own VFS. SQLite's memory likewise.
  *
- *     vfs_fault_install();                              once, before anything is opened
- *     vfs_fault = (struct vfs_fault){.at = 17};         the 17th call fails, later ones work
- *     vfs_fault = (struct vfs_fault){.at = 17, .on = true};    all from the 17th
- *     vfs_fault = (struct vfs_fault){.at = 17, .crash = true}; the process ends there; a write is done by half
+ *     vfs_fault_install();          once, before anything is opened
+ *     vfs_fault_install_memory();   once, before SQLite is used at all
+ *     vfs_fault_crash = true;       the process ends at the point instead; a write is done by half
+ *     vfs_fault_unlocked = f;       f is called where a handle holds no lock on its file and is about to take one
  *
  * fsync is not passed on: the process dies here, not the machine, and the tests shall be quick. */
 #ifndef VFS_FAULT_H
 #define VFS_FAULT_H
 
+#include "fault/sweep.h"
 #include <sqlite3.h>
-#include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
-struct vfs_fault {
-    unsigned at;   /* 0: never */
-    bool on, crash;
-    unsigned calls, hits;
-};
-static struct vfs_fault vfs_fault;
+static bool vfs_fault_crash;
+static void (*vfs_fault_unlocked)(void);
 static sqlite3_vfs *vfs_fault_under;
 enum { VFS_FAULT_EXIT = 77 };
 
-static bool vfs_fault_now(void) {
-    vfs_fault.calls++;
-    if (!vfs_fault.at || vfs_fault.calls < vfs_fault.at || (!vfs_fault.on && vfs_fault.calls > vfs_fault.at))
-        return false;
-    vfs_fault.hits++;
-    return true;
-}
-
 static int vfs_fault_or(int error) {
-    if (!vfs_fault_now())
+    if (!sweep_fails(SWEEP_SYSTEM))
         return SQLITE_OK;
-    if (vfs_fault.crash)
+    if (vfs_fault_crash)
         _exit(VFS_FAULT_EXIT);
     return error;
 }
@@ -61,11 +48,11 @@ static int vfs_fault_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at) {
     return REAL(f)->pMethods->xRead(REAL(f), to, n, at);
 }
 static int vfs_fault_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at) {
-    if (vfs_fault_now()) {
+    if (sweep_fails(SWEEP_SYSTEM)) {
         REAL(f)->pMethods->xWrite(REAL(f), from, n / 2, at);
-        if (vfs_fault.crash)
+        if (vfs_fault_crash)
             _exit(VFS_FAULT_EXIT);
-        return vfs_fault.at % 2 ? SQLITE_IOERR_WRITE : SQLITE_FULL;
+        return sweep.at % 2 ? SQLITE_IOERR_WRITE : SQLITE_FULL;
     }
     return REAL(f)->pMethods->xWrite(REAL(f), from, n, at);
 }
@@ -83,6 +70,8 @@ static int vfs_fault_size(sqlite3_file *f, sqlite3_int64 *n) {
     return REAL(f)->pMethods->xFileSize(REAL(f), n);
 }
 static int vfs_fault_lock(sqlite3_file *f, int level) {
+    if (level == SQLITE_LOCK_SHARED && vfs_fault_unlocked)
+        vfs_fault_unlocked();
     TRY(SQLITE_IOERR_LOCK);
     return REAL(f)->pMethods->xLock(REAL(f), level);
 }
@@ -139,6 +128,19 @@ static int vfs_fault_access(sqlite3_vfs *v, const char *name, int flags, int *ou
     (void)v;
     TRY(SQLITE_IOERR_ACCESS);
     return vfs_fault_under->xAccess(vfs_fault_under, name, flags, out);
+}
+
+static sqlite3_mem_methods vfs_fault_memory;
+static void *vfs_fault_malloc(int n) { return sweep_fails(SWEEP_MEMORY) ? NULL : vfs_fault_memory.xMalloc(n); }
+static void *vfs_fault_realloc(void *p, int n) { return sweep_fails(SWEEP_MEMORY) ? NULL : vfs_fault_memory.xRealloc(p, n); }
+
+static inline bool vfs_fault_install_memory(void) {
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &vfs_fault_memory) != SQLITE_OK)
+        return false;
+    sqlite3_mem_methods methods = vfs_fault_memory;
+    methods.xMalloc = vfs_fault_malloc;
+    methods.xRealloc = vfs_fault_realloc;
+    return sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK;
 }
 
 static inline void vfs_fault_install(void) {

@@ -14,7 +14,7 @@ static const struct sample story_new[] = {
     {.source = "s", .path = "c.md", .text = "A marsh is added.", .metadata = "{\"lang\":\"en\"}"},
 };
 
-/* Open, put two documents, commit, search, read, close. *committed: the commit said that it is done. */
+/* Open, put two documents, change who may see one of them, note the source, commit, search, read, close. *committed: the commit said that it is done. */
 static inline qa_status story_run(const char *path, bool *committed, qa_error *err) {
     struct store_index *s = NULL;
     struct arena a;
@@ -31,6 +31,11 @@ static inline qa_status story_run(const char *path, bool *committed, qa_error *e
     status = p.ops->begin(p.self, err);
     for (int i = 0; i < 2 && status == QA_OK; i++)
         status = sample_put(&p, &story_new[i], err);
+    static const char *const ops[] = {"ops"};
+    if (status == QA_OK)
+        status = p.ops->set_access(p.self, "s", "c.md", true, ops, 1, err);
+    if (status == QA_OK)
+        status = p.ops->put_source(p.self, &(struct index_source){.source = "s", .root = "/docs", .ruled = true}, err);
     if (status == QA_OK) {
         status = p.ops->commit(p.self, err);
         *committed = status == QA_OK;

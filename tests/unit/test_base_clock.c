@@ -62,6 +62,34 @@ static void what_is_no_time_does_not_fix_it(void **state) {
     }
 }
 
+static void what_a_switch_does_not_understand_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *clock, *seed, *told; /* NULL: nothing */
+    } rows[] = {
+        {NULL, NULL, NULL},
+        {"", "", NULL},
+        {"2026-01-31T12:00:00Z", "18446744073709551615", NULL},
+        {"2024-02-29T23:59:59Z", "0", NULL},
+        {"yesterday", "7", "QUAERE_CLOCK is \"yesterday\""},
+        {"2026-02-30T00:00:00Z", NULL, "QUAERE_CLOCK is \"2026-02-30"},
+        {NULL, "seven", "QUAERE_SEED is \"seven\""},
+        {NULL, "7 ", "QUAERE_SEED is \"7 \""},
+        {NULL, "-1", "QUAERE_SEED is \"-1\""},
+        {NULL, "18446744073709551616", "QUAERE_SEED is \"18446744073709551616\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        qa_error err = {0};
+        rows[i].clock ? setenv("QUAERE_CLOCK", rows[i].clock, 1) : unsetenv("QUAERE_CLOCK");
+        rows[i].seed ? setenv("QUAERE_SEED", rows[i].seed, 1) : unsetenv("QUAERE_SEED");
+        qa_status status = clock_check(&err);
+        if (status != (rows[i].told ? QA_BAD_USAGE : QA_OK) || (rows[i].told && strncmp(err.message, rows[i].told, strlen(rows[i].told)) != 0))
+            fail_msg("row %zu: %s", i, err.message);
+    }
+    unsetenv("QUAERE_CLOCK");
+    unsetenv("QUAERE_SEED");
+}
+
 static void a_seed_fixes_the_ids(void **state) {
     (void)state;
     static const char when[] = "2026-01-31T12:00:00Z";
@@ -152,6 +180,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fixed_clock_stands_still),
         cmocka_unit_test(what_is_no_time_does_not_fix_it),
+        cmocka_unit_test(what_a_switch_does_not_understand_is_told),
         cmocka_unit_test(a_seed_fixes_the_ids),
         cmocka_unit_test(ids_sort_by_age),
         cmocka_unit_test(times_as_text),

@@ -79,6 +79,10 @@ static void check(const char *lines, const char *expected) {
     assert_int_equal(chdir(tree.root), 0);
     read_all("in.jsonl", &out);
     assert_int_equal(chdir(here), 0);
+    for (char *at = strstr(out.data, tree.root); at; at = strstr(at, tree.root)) { /* as $ */
+        *at++ = '$';
+        memmove(at, at + strlen(tree.root) - 1, strlen(at + strlen(tree.root) - 1) + 1);
+    }
     if (strcmp(out.data, expected) != 0)
         fail_msg("%s\n gave\n%s not\n%s", lines, out.data, expected);
     buf_free(&out);
@@ -128,10 +132,10 @@ static void test_rows(void **state) {
         {"{\"path\":\"a\",\"content\":\"x\",\"acls\":[\"g\"]}",
          "-:a bad_input: line 1 of in.jsonl: unknown member \"acls\"; what describes a document goes into \"metadata\"\n"},
         {"{\"path\":\"a\",\"content\":\"x\",\"acl\":[7]}",
-         "-:a bad_input: line 1 of in.jsonl: \"acl\" must be a list of groups, and its element 1 is no string\n"},
-        {"{\"path\":\"a\",\"content\":\"x\",\"acl\":{}}", "-:a bad_input: line 1 of in.jsonl: \"acl\" must be a list of groups\n"},
+         "-:a bad_config: line 1 of in.jsonl: \"acl\" must be a list of groups, and its element 1 is no string\n"},
+        {"{\"path\":\"a\",\"content\":\"x\",\"acl\":{}}", "-:a bad_config: line 1 of in.jsonl: \"acl\" must be a list of groups\n"},
         {"{\"path\":\"a\",\"content\":\"x\",\"acl\":[\"public\",\"g\"]}",
-         "-:a bad_input: line 1 of in.jsonl: \"acl\": \"public\" stands alone: it cannot be combined with groups\n"},
+         "-:a bad_config: line 1 of in.jsonl: \"acl\": \"public\" stands alone: it cannot be combined with groups\n"},
         {"{\"path\":\"a\",\"content\":\"x\",\"metadata\":[]}", "-:a bad_input: line 1 of in.jsonl: \"metadata\" must be an object\n"},
         {"{\"path\":\"a\",\"content\":\"x\",\"url\":\"javascript:x\"}",
          "-:a bad_input: line 1 of in.jsonl: \"url\" must be absolute, such as https://example.com/page\n"},
@@ -162,6 +166,11 @@ static void test_files(void **state) {
     (void)state;
     fake_tree_put(&tree, "sub/x.md", "from a file");
     fake_tree_put(&tree, "sub/x.png", "no");
+    fake_tree_link(&tree, "sub/link.md", "../sub/x.md");
+    fake_tree_link(&tree, "sub/whole.md", fake_tree_path(&tree, "sub/x.md"));
+    fake_tree_link(&tree, "out.md", "/etc/hostname");
+    fake_tree_link(&tree, "up", "..");
+    fake_tree_link(&tree, "loop.md", "loop.md");
     assert_int_equal(mkfifo(fake_tree_path(&tree, "pipe"), 0600), 0);
     check("{\"path\":\"a.md\",\"file\":\"sub/x.md\"}\n"
           "{\"path\":\"page/7\",\"file\":\"sub/x.md\"}\n"
@@ -169,24 +178,55 @@ static void test_files(void **state) {
           "{\"path\":\"b.md\",\"file\":\"missing.md\"}\n"
           "{\"path\":\"c.md\",\"file\":\"pipe\"}\n"
           "{\"path\":\"d.md\",\"file\":\"/dev/zero\"}\n"
-          "{\"path\":\"e.md\",\"file\":\"sub\"}\n",
+          "{\"path\":\"e.md\",\"file\":\"sub\"}\n"
+          "{\"path\":\"f.md\",\"file\":\"sub/link.md\"}\n"
+          "{\"path\":\"g.md\",\"file\":\"./sub//whole.md\"}\n"
+          "{\"path\":\"h.md\",\"file\":\"out.md\"}\n"
+          "{\"path\":\"i.md\",\"file\":\"up/x.md\"}\n"
+          "{\"path\":\"j.md\",\"file\":\"sub/../sub/x.md\"}\n"
+          "{\"path\":\"k.md\",\"file\":\"..\"}\n"
+          "{\"path\":\"l.md\",\"file\":\"\"}\n"
+          "{\"path\":\"m.md\",\"file\":\"loop.md\"}\n"
+          "{\"path\":\"n.md\",\"file\":\"sub/..x.md\"}\n",
           "-:a.md \"from a file\"\n"
           "-:page/7 \"from a file\"\n"
           "-:a unsupported: sub/x.png: files of this type are not read\n"
-          "-:b.md io: ./missing.md: no such file\n"
-          "-:c.md io: ./pipe: not a regular file\n"
-          "-:d.md io: /dev/zero: not a regular file\n"
-          "-:e.md io: ./sub: not a regular file\n");
+          "-:b.md io: line 4 of in.jsonl: there is no file missing.md\n"
+          "-:c.md io: line 5 of in.jsonl: $/pipe: not a regular file\n"
+          "-:d.md bad_input: line 6 of in.jsonl: \"file\" must be relative to the folder of the lines, not \"/dev/zero\"\n"
+          "-:e.md io: line 7 of in.jsonl: $/sub: not a regular file\n"
+          "-:f.md \"from a file\"\n"
+          "-:g.md \"from a file\"\n"
+          "-:h.md bad_input: line 10 of in.jsonl: \"file\" must lie in the folder of the lines, and out.md is a link that leads out of it\n"
+          "-:i.md io: line 11 of in.jsonl: there is no file up/x.md\n"
+          "-:j.md bad_input: line 12 of in.jsonl: \"file\" must lie in the folder of the lines, so there is no \"..\" in it as in \"sub/../sub/x.md\"\n"
+          "-:k.md bad_input: line 13 of in.jsonl: \"file\" must lie in the folder of the lines, so there is no \"..\" in it as in \"..\"\n"
+          "-:l.md bad_input: line 14 of in.jsonl: \"file\" is empty\n"
+          "-:m.md io: line 15 of in.jsonl: \"file\": loop.md: Too many levels of symbolic links\n"
+          "-:n.md io: line 16 of in.jsonl: there is no file sub/..x.md\n");
+}
+
+/* A folder whose name another begins with is not that folder. */
+static void test_a_folder_beside_it(void **state) {
+    (void)state;
+    struct buf out;
+    fake_tree_put(&tree, "a/in.jsonl", "{\"path\":\"a.md\",\"file\":\"x.md\"}\n");
+    fake_tree_put(&tree, "a-secret/x.md", "secret");
+    fake_tree_link(&tree, "a/x.md", "../a-secret/x.md");
+    read_all(fake_tree_path(&tree, "a/in.jsonl"), &out);
+    assert_non_null(strstr(out.data, "is a link that leads out of it"));
+    buf_free(&out);
 }
 
 static void test_standard_input(void **state) {
     (void)state;
     struct buf out;
-    fake_tree_put(&tree, "in", "{\"path\":\"a.md\",\"content\":\"1\"}\n");
+    fake_tree_put(&tree, "in", "{\"path\":\"a.md\",\"content\":\"1\"}\n{\"path\":\"b.md\",\"file\":\"in\"}\n");
     int saved = dup(STDIN_FILENO);
     assert_non_null(freopen(fake_tree_path(&tree, "in"), "rb", stdin));
     read_all("-", &out);
-    assert_string_equal(out.data, "-:a.md \"1\"\n");
+    assert_string_equal(out.data, "-:a.md \"1\"\n-:b.md bad_input: line 2 of standard input: \"file\" stands only in a file of lines, as what lies beside "
+                                  "it; for standard input give \"content\"\n");
     buf_free(&out);
     dup2(saved, STDIN_FILENO);
     close(saved);
@@ -224,6 +264,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_bad_line_spoils_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_folder_beside_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_standard_input, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_file_of_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_line, setup, teardown),

@@ -322,6 +322,48 @@ static void test_one_file_forgets_nothing(void **state) {
     assert_int_equal(fake_index_count(fake), 2);
 }
 
+/* A file that had text and has none now is as good as gone: a copy that broke off. */
+static void test_guard_counts_what_is_empty(void **state) {
+    (void)state;
+    static const char *const names[] = {"f00.md", "f01.md", "f02.md", "f03.md"};
+    struct ingest_run run = defaults();
+    make_files(5);
+    fake_tree_put(&tree, "was-empty.md", "");
+    ingest();
+    check_counts(6, 0, 0, 0, 0, 0);
+    for (int i = 0; i < 3; i++)
+        fake_tree_put(&tree, names[i], "");
+    run.dry_run = true; /* just half, and shown as what the run would do */
+    assert_int_equal(run_folder(&run, NULL), QA_OK);
+    check_counts(0, 3, 0, 3, 0, 0);
+    assert_string_equal(find("f00.md")->bytes, "# F 0\n");
+    fake_tree_delete(&tree, "f03.md"); /* and one more */
+    ingest();
+    check_counts(0, 0, 0, 2, 0, 0);
+    assert_int_equal(report.withheld, 4);
+    assert_string_equal(told.data, "notice s:- (4 of its 6 documents are gone or empty; none of them was forgotten, in case this is a mistake (a copy that "
+                                   "broke off). If it is right, run it again with --prune=force)\n");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(find(names[i])->len, 6);
+    run.dry_run = false;
+    run.prune = QA_PRUNE_NEVER;
+    assert_int_equal(run_folder(&run, NULL), QA_OK);
+    assert_string_equal(told.data, "");
+    assert_int_equal(find("f00.md")->len, 6);
+    run.prune = QA_PRUNE_FORCE;
+    assert_int_equal(run_folder(&run, NULL), QA_OK);
+    assert_string_equal(told.data, "forgotten s:f03.md\nchanged s:f00.md\nchanged s:f01.md\nchanged s:f02.md\n");
+    check_counts(0, 3, 0, 2, 1, 0);
+    assert_int_equal(report.seen, 5);
+    assert_int_equal(find("f00.md")->len, 0);
+    run.prune = QA_PRUNE_GUARDED;
+    assert_int_equal(run_folder(&run, NULL), QA_OK);
+    check_counts(0, 0, 0, 5, 0, 0);
+    fake_tree_put(&tree, "f04.md", "");
+    assert_int_equal(run_folder(&run, "f04.md"), QA_OK); /* one file is no listing: nothing to compare with */
+    check_counts(0, 1, 0, 0, 0, 0);
+}
+
 /* ---- What fails ---- */
 
 static void become_other(bool other) {
@@ -534,6 +576,240 @@ static void test_own_access_without_default_is_told(void **state) {
     assert_true(find("a.md")->restricted);
 }
 
+static void test_own_access_is_told_again(void **state) {
+    (void)state;
+    static const char line[] = "{\"path\":\"a.md\",\"acl\":[\"staff\"],\"content\":\"x\"}\n{\"path\":\"b.md\",\"acl\":\"public\",\"content\":\"x\"}\n";
+    struct ingest_run run = defaults();
+    const char *staff[] = {"staff"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run_lines(&run, line), QA_OK);
+        assert_non_null(strstr(told.data, "notice s:- (1 document has an access rule of its own"));
+    }
+    check_counts(0, 0, 0, 2, 0, 0);
+    run.has_acl = true;
+    run.acl = staff;
+    run.n_acl = 1;
+    assert_int_equal(run_lines(&run, line), QA_OK);
+    assert_null(strstr(told.data, "notice"));
+}
+
+/* ---- Access of what is not read ---- */
+
+static const char *access_of(const char *path) {
+    static char out[200];
+    const struct index_document_record *r = find(path);
+    strcpy(out, r->n_groups ? "" : r->restricted ? "nobody" : "public");
+    for (size_t i = 0; i < r->n_groups; i++)
+        strcat(strcat(out, i ? "+" : ""), r->groups[i]);
+    return out;
+}
+
+/* `words` joined by '+', as rules take them. */
+static size_t split_words(const char *joined, char *copy, const char **words) {
+    size_t n = 0;
+    for (char *at = strcpy(copy, joined), *save = NULL; (at = strtok_r(at, "+", &save)); at = NULL)
+        words[n++] = at;
+    return n;
+}
+
+static qa_status run_with_acl(struct ingest_run run, const char *joined) {
+    char copy[100];
+    const char *words[8];
+    run.has_acl = true;
+    run.n_acl = split_words(joined, copy, words);
+    run.acl = words;
+    return run_folder(&run, NULL);
+}
+
+/* What is stored, what the rules say now, and what becomes of a document that is gone but kept: never wider than either. */
+static void test_narrowed_access(void **state) {
+    (void)state;
+    static const struct {
+        const char *stored, *now, *becomes;
+    } rows[] = {
+        {"public", "staff", "staff"},
+        {"public", "nobody", "nobody"},
+        {"public", "signed-in", "signed-in"},
+        {"staff", "public", "staff"},
+        {"nobody", "public", "nobody"},
+        {"nobody", "staff", "nobody"},
+        {"staff", "nobody", "nobody"},
+        {"staff", "hr", "nobody"},
+        {"staff+hr+ops", "ops+hr+dev", "hr+ops"},
+        {"staff", "staff+hr", "staff"},
+        {"signed-in", "staff+hr", "staff+hr"},
+        {"staff+hr", "signed-in", "staff+hr"},
+        {"signed-in+staff", "staff+hr", "staff+hr"},
+        {"signed-in", "signed-in+staff", "signed-in"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ingest_run run = defaults();
+        fake_index_free(fake);
+        assert_non_null(fake = fake_index_new());
+        run.index = fake_index_port(fake);
+        fake_tree_put(&tree, "a.md", "# A\n");
+        assert_int_equal(run_with_acl(run, rows[i].stored), QA_OK);
+        assert_string_equal(access_of("a.md"), rows[i].stored);
+        fake_tree_delete(&tree, "a.md");
+        assert_int_equal(run_with_acl(run, rows[i].now), QA_OK);
+        assert_int_equal(report.withheld, 1);
+        if (strcmp(access_of("a.md"), rows[i].becomes) != 0)
+            fail_msg("%s, now %s: %s", rows[i].stored, rows[i].now, access_of("a.md"));
+        bool narrower = strcmp(rows[i].stored, rows[i].becomes) != 0;
+        assert_int_equal(strstr(told.data, "1 document that this run did not read was for people whom the rules leave out now") != NULL, narrower);
+        assert_int_equal(fake_index_counts(fake).accesses, narrower);
+        unsigned begins = fake_index_counts(fake).begins;
+        assert_int_equal(run_with_acl(run, rows[i].now), QA_OK); /* once is enough */
+        assert_int_equal(fake_index_counts(fake).begins, begins);
+        fake_tree_put(&tree, "a.md", "# A\n");
+        assert_int_equal(run_with_acl(run, narrower ? rows[i].stored : rows[i].now), QA_OK); /* read again, whatever the rules are now */
+        check_counts(0, 1, 0, 0, 0, 0);
+        assert_string_equal(access_of("a.md"), narrower ? rows[i].stored : rows[i].now);
+    }
+}
+
+/* The ways of not being read. */
+static void test_unread_documents_are_narrowed(void **state) {
+    (void)state;
+    struct ingest_run run = defaults();
+    const char *staff[] = {"staff"};
+    const struct ingest_rule rule = {.glob = "in/", .acl = staff, .n_acl = 1};
+    fake_tree_put(&tree, "in/broken.md", "# Broken\n");
+    fake_tree_put(&tree, "in/large.md", "# Large\n");
+    fake_tree_put(&tree, "in/closed/a.md", "# Closed\n");
+    fake_tree_put(&tree, "in/empty.md", "# Empty\n");
+    fake_tree_put(&tree, "in/gone.md", "# Gone\n");
+    fake_tree_put(&tree, "in/own.md", "---\nacl: [staff, hr]\n---\n# Own\n");
+    fake_tree_put(&tree, "in/same.md", "# Same\n");
+    fake_tree_put(&tree, "out/gone.md", "# Out\n");
+    assert_int_equal(run_with_acl(run, "public"), QA_OK);
+    fake_tree_put(&tree, "in/broken.md", "\xFF\xFE\xFD\xFC\xFB\xFA\xF9\xF8\xFF\xFE\xFD\xFC\xFB\xFA\xF9\xF8\xFF\xFE\xFD\xFC\xFB\xFA\xF9\xF8");
+    fake_tree_put(&tree, "in/large.md", "# Larger than the limit of this run\n");
+    fake_tree_put(&tree, "in/empty.md", "");
+    static const char *const gone[] = {"in/gone.md", "in/own.md", "in/same.md", "out/gone.md"};
+    for (size_t i = 0; i < 4; i++)
+        fake_tree_delete(&tree, gone[i]);
+    assert_int_equal(chmod(tree.root, 0755), 0);
+    assert_int_equal(chmod(fake_tree_path(&tree, "in"), 0755), 0);
+    assert_int_equal(chmod(fake_tree_path(&tree, "in/closed"), 0), 0);
+    run.rules = &rule;
+    run.n_rules = 1;
+    run.max_bytes = 30;
+    become_other(true);
+    run.dry_run = true;
+    assert_int_equal(run_with_acl(run, "public"), QA_OK);
+    assert_non_null(strstr(told.data, "7 documents that this run did not read were for people whom the rules leave out now"));
+    assert_string_equal(access_of("in/gone.md"), "public");
+    run.dry_run = false;
+    assert_int_equal(run_with_acl(run, "public"), QA_OK);
+    become_other(false);
+    assert_int_equal(report.failed, 3);
+    assert_int_equal(report.withheld, 5);
+    static const char *const paths[] = {"in/broken.md", "in/large.md", "in/closed/a.md", "in/empty.md", "in/gone.md", "in/own.md", "in/same.md"};
+    for (size_t i = 0; i < 7; i++)
+        if (strcmp(access_of(paths[i]), "staff") != 0)
+            fail_msg("%s: %s", paths[i], access_of(paths[i]));
+    assert_string_equal(access_of("out/gone.md"), "public");
+    assert_int_equal(chmod(fake_tree_path(&tree, "in/closed"), 0700), 0);
+}
+
+/* Nothing was tightened: a failure takes a document from nobody, also when it is for others than the source. */
+static void test_a_failure_alone_narrows_nothing(void **state) {
+    (void)state;
+    struct ingest_run run = defaults();
+    fake_tree_put(&tree, "own.md", "---\nacl: [hr]\n---\n# Own\n");
+    assert_int_equal(run_with_acl(run, "staff"), QA_OK);
+    fake_tree_delete(&tree, "own.md");
+    assert_int_equal(run_with_acl(run, "staff"), QA_OK);
+    assert_string_equal(access_of("own.md"), "hr");
+    assert_int_equal(fake_index_counts(fake).accesses, 0);
+}
+
+static void test_lines_that_fail(void **state) {
+    (void)state;
+    static const struct {
+        const char *line, *access; /* NULL: forgotten */
+    } rows[] = {
+        {"{\"path\":\"a.md\",\"acl\":[\"hr\"],\"title\":7,\"content\":\"x\"}", "hr"},
+        {"{\"path\":\"a.md\",\"acl\":[\"hr\"],\"file\":\"missing.md\"}", "hr"},
+        {"{\"path\":\"a.md\",\"acl\":[\"hr\"],\"file\":\"/etc/passwd\"}", "hr"},
+        {"{\"path\":\"a.md\",\"title\":7,\"content\":\"x\"}", "staff"},
+        {"{\"path\":\"a.md\",\"acl\":[\"public\"],\"title\":7,\"content\":\"x\"}", "public"},
+        {"{\"path\":\"a.md\",\"acl\":{},\"content\":\"x\"}", NULL},
+        {"{\"path\":\"a.md\",\"acl\":[\"public\",\"hr\"],\"content\":\"x\"}", NULL},
+        {"{\"path\":\"a.md\",\"content\":\"---\\nacl: [public, hr]\\n---\\nx\"}", NULL},
+    };
+    const char *public[] = {"public"}, *staff[] = {"staff"};
+    for (int in_one_run = 0; in_one_run < 2; in_one_run++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            char lines[400];
+            static const char good[] = "{\"path\":\"a.md\",\"acl\":[\"public\"],\"content\":\"x\"}\n";
+            struct ingest_run run = defaults();
+            run.has_acl = true;
+            run.n_acl = 1;
+            run.acl = public;
+            assert_int_equal(run_lines(&run, good), QA_OK);
+            run.acl = staff;
+            snprintf(lines, sizeof lines, "%s%s", in_one_run ? good : "", rows[i].line);
+            assert_int_equal(run_lines(&run, lines), QA_OK);
+            assert_int_equal(report.failed, 1);
+            if (!rows[i].access)
+                assert_null(fake_index_find(fake, "s", "a.md"));
+            else if (strcmp(access_of("a.md"), rows[i].access) != 0)
+                fail_msg("%s: %s", lines, access_of("a.md"));
+        }
+}
+
+/* ---- Whether rules stand is noted with the source ---- */
+
+static bool is_ruled(const char *source) {
+    struct index_port port = fake_index_port(fake);
+    struct index_source noted;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(port.ops->get_source(port.self, source, &a, &noted, NULL), QA_OK);
+    arena_free(&a);
+    return noted.ruled;
+}
+
+static void test_rules_are_noted(void **state) {
+    (void)state;
+    const char *staff[] = {"staff"}, *public[] = {"public"};
+    const struct ingest_rule rule = {.glob = "x/", .acl = staff, .n_acl = 1};
+    struct ingest_run plain = defaults(), closed = plain, open = plain, by_path = plain;
+    closed.has_acl = open.has_acl = by_path.has_acl = true;
+    closed.n_acl = open.n_acl = by_path.n_acl = by_path.n_rules = 1;
+    closed.acl = staff;
+    open.acl = by_path.acl = public;
+    by_path.rules = &rule;
+    assert_int_equal(run_folder(&closed, NULL), QA_OK); /* before there is a document */
+    assert_true(is_ruled("s"));
+    assert_int_equal(run_folder(&plain, NULL), QA_OK);
+    assert_true(is_ruled("s"));
+    assert_int_equal(run_folder(&open, NULL), QA_OK);
+    assert_false(is_ruled("s"));
+    fake_tree_put(&tree, "a.md", "---\nacl: [hr]\n---\n# A\n"); /* what a document says is no rule */
+    assert_int_equal(run_folder(&plain, NULL), QA_OK);
+    assert_false(is_ruled("s"));
+    assert_int_equal(run_folder(&by_path, NULL), QA_OK); /* which touches no document */
+    assert_true(is_ruled("s"));
+    assert_int_equal(run_folder(&open, "a.md"), QA_OK); /* one file does not speak for its source */
+    assert_true(is_ruled("s"));
+    assert_int_equal(run_folder(&open, NULL), QA_OK);
+    assert_int_equal(run_folder(&closed, "a.md"), QA_OK);
+    assert_true(is_ruled("s"));
+    unsigned begins = fake_index_counts(fake).begins;
+    assert_int_equal(run_folder(&closed, "a.md"), QA_OK);
+    assert_int_equal(fake_index_counts(fake).begins, begins);
+    closed.source = open.source = NULL; /* nor does a stream */
+    assert_int_equal(run_lines(&closed, "{\"source\":\"t\",\"path\":\"a.md\",\"content\":\"x\"}\n"
+                                        "{\"source\":\"u\",\"path\":\"a.md\",\"deleted\":true}\n"), QA_OK);
+    assert_true(is_ruled("t"));
+    assert_false(is_ruled("u")); /* of which there is nothing */
+    assert_int_equal(run_lines(&open, "{\"source\":\"t\",\"path\":\"a.md\",\"content\":\"y\"}\n"), QA_OK);
+    assert_true(is_ruled("t"));
+}
+
 static void test_metadata_merged(void **state) {
     (void)state;
     json_t *metadata = NULL;
@@ -631,6 +907,22 @@ static void test_stream_says_a_path_twice(void **state) {
     assert_non_null(strstr(told.data, "notice s:a.md (listed more than once in this run; the last one counts)\n"));
     assert_int_equal(run_lines(&run, "{\"path\":\"a.md\",\"deleted\":true}\n{\"path\":\"a.md\",\"content\":\"one\"}\n"), QA_OK);
     assert_string_equal(find("a.md")->bytes, "one");
+}
+
+static void test_more_sources_than_a_stream_may_name(void **state) {
+    (void)state;
+    struct ingest_run run = defaults();
+    struct buf lines;
+    run.source = NULL;
+    buf_init(&lines, 1 << 20);
+    for (int i = 0; i <= 4096; i++)
+        buf_printf(&lines, "{\"source\":\"n%d\",\"path\":\"a.md\",\"deleted\":true}\n", i);
+    buf_puts(&lines, "{\"source\":\"n7\",\"path\":\"b.md\",\"content\":\"x\"}\n");
+    assert_int_equal(run_lines(&run, lines.data), QA_OK);
+    check_counts(1, 0, 0, 0, 0, 1);
+    assert_string_equal(told.data, "failed -:a.md (the stream has named 4096 sources before \"n4096\", and one run takes no more: ingest it in another)\n"
+                                   "added n7:b.md\n");
+    buf_free(&lines);
 }
 
 static void test_content_of_any_name_is_markdown(void **state) {
@@ -731,13 +1023,13 @@ static void test_failed_write_and_commit(void **state) {
 static void test_root_is_kept(void **state) {
     (void)state;
     struct arena a;
-    const char *root = NULL;
+    struct index_source noted;
     struct index_port port = fake_index_port(fake);
     arena_init(&a, 1 << 20);
     make_files(1);
     ingest();
-    assert_int_equal(port.ops->get_source_root(port.self, "s", &a, &root, NULL), QA_OK);
-    assert_string_equal(root, tree.root);
+    assert_int_equal(port.ops->get_source(port.self, "s", &a, &noted, NULL), QA_OK);
+    assert_string_equal(noted.root, tree.root);
     struct ingest_run run = defaults();
     run.root = "/elsewhere";
     assert_int_equal(run_folder(&run, NULL), QA_BAD_USAGE); /* two roots, one name */
@@ -798,11 +1090,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_added_changed_unchanged), TEST(test_settings_make_it_anew), TEST(test_moved), TEST(test_moved_with_other_settings),
         TEST(test_copied_is_added), TEST(test_moved_pairs_by_path), TEST(test_swapped_names_are_changes), TEST(test_forgotten),
-        TEST(test_guard), TEST(test_empty_and_missing_root), TEST(test_other_sources_are_left_alone), TEST(test_one_file_forgets_nothing),
+        TEST(test_guard), TEST(test_guard_counts_what_is_empty), TEST(test_empty_and_missing_root), TEST(test_other_sources_are_left_alone), TEST(test_one_file_forgets_nothing),
         TEST(test_a_failure_keeps_the_earlier_version), TEST(test_a_failure_ends_with_an_unchanged_document),
         TEST(test_below_a_closed_folder_nothing_is_gone), TEST(test_too_large_and_no_text), TEST(test_more_than_a_share), TEST(test_titles),
-        TEST(test_urls), TEST(test_access_precedence), TEST(test_own_access_without_default_is_told), TEST(test_metadata_merged),
-        TEST(test_stream), TEST(test_waiting_stream_is_written), TEST(test_stream_says_a_path_twice), TEST(test_content_of_any_name_is_markdown), TEST(test_one_name_for_two_things),
+        TEST(test_urls), TEST(test_access_precedence), TEST(test_own_access_without_default_is_told),
+        TEST(test_own_access_is_told_again), TEST(test_narrowed_access), TEST(test_unread_documents_are_narrowed),
+        TEST(test_a_failure_alone_narrows_nothing), TEST(test_lines_that_fail), TEST(test_rules_are_noted), TEST(test_metadata_merged),
+        TEST(test_stream), TEST(test_more_sources_than_a_stream_may_name), TEST(test_waiting_stream_is_written), TEST(test_stream_says_a_path_twice), TEST(test_content_of_any_name_is_markdown), TEST(test_one_name_for_two_things),
         TEST(test_cancel_keeps_what_is_whole), TEST(test_cancel_prunes_nothing), TEST(test_dry_run), TEST(test_failed_write_and_commit),
         TEST(test_root_is_kept), TEST(test_threads_change_nothing),
     };

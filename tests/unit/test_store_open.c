@@ -199,6 +199,47 @@ static void tables_of_fts5_may_be_worded_otherwise(void **state) {
     store_close_index(s);
 }
 
+/* Version 1 did not note which sources have rules: those of which every document is for some only, it is taken, and no empty one. */
+static void an_index_of_version_1_is_brought_up_to_date(void **state) {
+    (void)state;
+    static const struct {
+        const char *source;
+        int documents, restricted;
+        bool ruled;
+    } rows[] = {{"all", 2, 2, true}, {"empty", 0, 0, false}, {"none", 2, 0, false}, {"some", 2, 1, false}};
+    struct store_index *s = NULL;
+    struct index_source *sources;
+    struct arena a;
+    size_t n;
+    arena_init(&a, 1 << 20);
+    assert_ok(store_open_index(path, STORE_WRITE, NULL, &s, err));
+    struct index_port p = store_index_port(s);
+    assert_ok(p.ops->begin(p.self, err));
+    for (size_t i = 0; i < 4; i++) {
+        assert_ok(p.ops->put_source(p.self, &(struct index_source){.source = rows[i].source, .root = "/docs"}, err));
+        for (int k = 0; k < rows[i].documents; k++) {
+            struct sample x = {.source = rows[i].source, .path = k ? "b.md" : "a.md", .text = "Herons.", .restricted = k < rows[i].restricted};
+            assert_ok(sample_put(&p, &x, err));
+        }
+    }
+    assert_ok(p.ops->commit(p.self, err));
+    store_close_index(s);
+    run_sql(path, STORE_VFS, "ALTER TABLE sources DROP COLUMN ruled; PRAGMA user_version = 1"); /* as version 1 made it */
+    assert_fails(store_open_index(path, STORE_READ, NULL, &s, err), QA_BAD_VERSION, "format 1 and this quaere reads format 2");
+    assert_ok(store_open_index(path, STORE_WRITE, NULL, &s, err));
+    p = store_index_port(s);
+    assert_ok(p.ops->list_sources(p.self, &a, &sources, &n, err));
+    assert_int_equal(n, 4);
+    for (size_t i = 0; i < 4; i++)
+        if (strcmp(sources[i].source, rows[i].source) != 0 || strcmp(sources[i].root, "/docs") != 0 || sources[i].ruled != rows[i].ruled)
+            fail_msg("%s", rows[i].source);
+    assert_ok(store_check_index(s, err));
+    store_close_index(s);
+    assert_ok(store_open_index(path, STORE_READ, NULL, &s, err));
+    store_close_index(s);
+    arena_free(&a);
+}
+
 static void versions_outside_are_refused(void **state) {
     (void)state;
     make_index();
@@ -285,6 +326,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(upgrades_one_step_after_the_other), CASE(a_new_file_gets_all_steps), CASE(a_failed_upgrade_leaves_the_old_version),
         CASE(the_real_formats_have_the_schema_they_say), CASE(other_files_are_refused), CASE(planted_things_are_refused),
+        CASE(an_index_of_version_1_is_brought_up_to_date),
         CASE(versions_outside_are_refused), CASE(changed_by_another_program), CASE(half_made_files_are_finished),
         CASE(a_folder_that_cannot_be_written), CASE(a_folder_that_is_not_there), CASE(tables_of_fts5_may_be_worded_otherwise),
     };
