@@ -30,14 +30,20 @@ static qa_status say_busy(const struct store_file *f, int fd, qa_error *err) {
 }
 
 /* A lock holds a process id or nothing. Whatever else has its name is somebody's file, and is neither emptied nor removed. */
-static bool is_ours(int fd) {
+static qa_status check_ours(const struct store_file *f, int fd, qa_error *err) {
     struct stat st;
     char text[32];
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_size >= (off_t)sizeof text)
-        return false;
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    return text[strspn(text, "0123456789\n")] == '\0';
+    if (fstat(fd, &st) != 0)
+        return error_set_errno(err, errno, "%s", f->lock_path);
+    bool ours = S_ISREG(st.st_mode) && st.st_nlink <= 1 && st.st_size < (off_t)sizeof text;
+    if (ours) {
+        ssize_t n = pread(fd, text, sizeof text - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+        ours = text[strspn(text, "0123456789\n")] == '\0';
+    }
+    return ours ? QA_OK
+                : error_set(err, QA_EXISTS, "%s is in the way: a file of that name serves as lock of the index, and this one is something "
+                            "else. Move it away, or use another --index", f->lock_path);
 }
 
 qa_status store_lock_file(struct store_file *f, qa_error *err) {
@@ -46,13 +52,13 @@ qa_status store_lock_file(struct store_file *f, qa_error *err) {
         int fd = open(f->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (fd < 0)
             return error_set_errno(err, errno, "%s", f->lock_path);
-        if (!is_ours(fd)) {
+        qa_status status = check_ours(f, fd, err);
+        if (status != QA_OK) {
             close(fd);
-            return error_set(err, QA_EXISTS, "%s is in the way: a file of that name serves as lock of the index, and this one is something "
-                             "else. Move it away, or use another --index", f->lock_path);
+            return status;
         }
         if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            qa_status status = errno == EWOULDBLOCK ? say_busy(f, fd, err) : error_set_errno(err, errno, "%s", f->lock_path);
+            status = errno == EWOULDBLOCK ? say_busy(f, fd, err) : error_set_errno(err, errno, "%s", f->lock_path);
             close(fd);
             return status;
         }

@@ -144,13 +144,22 @@ static qa_status configure(struct store_file *f, void *user, qa_error *err) {
     return rc == SQLITE_OK ? QA_OK : store_fail(f, rc, err);
 }
 
-static qa_status read_number(struct store_file *f, const char *sql, int64_t *out, qa_error *err) {
+/* One statement, so that the three come from one state of the file: between two another process may make it, and a new file of
+ * ours would pass for somebody else's. (Not three inside BEGIN or SAVEPOINT: SQLite ends the transaction by itself when one of
+ * them fails, so ending it would have to ask whether it is still there.) */
+static qa_status read_header(struct store_file *f, int64_t *objects, int64_t *application, int64_t *version, qa_error *err) {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(f->db, sql, -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(f->db,
+                                "SELECT (SELECT count(*) FROM sqlite_schema), application_id, user_version "
+                                "FROM pragma_application_id, pragma_user_version",
+                                -1, &st, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *out = sqlite3_column_int64(st, 0);
+    if (rc == SQLITE_ROW) {
+        *objects = sqlite3_column_int64(st, 0);
+        *application = sqlite3_column_int64(st, 1);
+        *version = sqlite3_column_int64(st, 2);
+    }
     qa_status status = rc == SQLITE_ROW ? QA_OK : store_fail(f, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, err);
     sqlite3_finalize(st);
     return status;
@@ -159,11 +168,7 @@ static qa_status read_number(struct store_file *f, const char *sql, int64_t *out
 /* *version: 0 for an empty file. */
 static qa_status read_version(struct store_file *f, int64_t *version, qa_error *err) {
     int64_t application = 0, objects = 0;
-    qa_status status = read_number(f, "SELECT count(*) FROM sqlite_schema", &objects, err);
-    if (status == QA_OK)
-        status = read_number(f, "PRAGMA application_id", &application, err);
-    if (status == QA_OK)
-        status = read_number(f, "PRAGMA user_version", version, err);
+    qa_status status = read_header(f, &objects, &application, version, err);
     if (status != QA_OK || (application == 0 && *version == 0 && objects == 0))
         return status;
     if (application != f->kind->application)

@@ -23,6 +23,7 @@ struct file {
     sqlite3_file base;
     sqlite3_file *real;
     bool main, summed;
+    int failed; /* result of the last read that failed */
 };
 
 static sqlite3_vfs *below(void) { return sqlite3_vfs_find(NULL); }
@@ -47,8 +48,12 @@ static int close_file(sqlite3_file *f) {
 }
 
 static int read_file(sqlite3_file *f, void *out, int n, sqlite3_int64 at) {
-    const struct file *file = (struct file *)f;
+    struct file *file = (struct file *)f;
     int rc = file->real->pMethods->xRead(file->real, out, n, at);
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+        file->failed = rc;
+    if (file->main && at == 0 && n == STORE_PAGE && rc == SQLITE_OK) /* opened when empty, and made by another process since */
+        file->summed = file->summed || header_has_sums(out);
     if (!file->summed || n != STORE_PAGE || at % STORE_PAGE)
         return rc;
     if (rc == SQLITE_IOERR_SHORT_READ) /* SQLite would go on with zeros */
@@ -61,6 +66,7 @@ static int read_file(sqlite3_file *f, void *out, int n, sqlite3_int64 at) {
         is = is << 8 | sum[i];
     if (is == want)
         return SQLITE_OK;
+    file->failed = SQLITE_IOERR_DATA;
     sqlite3_log(SQLITE_IOERR_DATA, "page %lld has the wrong checksum", at / STORE_PAGE + 1);
     return SQLITE_IOERR_DATA;
 }
@@ -155,6 +161,20 @@ static int sleep_for(sqlite3_vfs *v, int us) { (void)v; return below()->xSleep(b
 static int now(sqlite3_vfs *v, double *out) { (void)v; return below()->xCurrentTime(below(), out); }
 static int now64(sqlite3_vfs *v, sqlite3_int64 *out) { (void)v; return below()->xCurrentTimeInt64(below(), out); }
 static int last_error(sqlite3_vfs *v, int n, char *out) { (void)v; return below()->xGetLastError(below(), n, out); }
+
+int store_take_read_failure(sqlite3 *db) {
+    static const int pointers[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER}; /* the latter is the -wal's when there is one */
+    int failed = SQLITE_OK;
+    for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++) {
+        sqlite3_file *f = NULL;
+        if (sqlite3_file_control(db, "main", pointers[i], &f) != SQLITE_OK || !f || f->pMethods != &methods)
+            continue;
+        if (failed == SQLITE_OK)
+            failed = ((struct file *)f)->failed;
+        ((struct file *)f)->failed = SQLITE_OK;
+    }
+    return failed;
+}
 
 int store_register_vfs(void) {
     static sqlite3_vfs vfs = {
