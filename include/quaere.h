@@ -25,7 +25,7 @@
  * Errors: functions that can fail return a qa_status and take a qa_error last, which may be NULL. On failure nothing
  * is handed out and the error holds the code and a message for a person.
  *
- * JSON is read and written with jansson, whose allocator qa_open replaces by one that notes when memory is out (json_set_alloc_funcs).
+ * JSON is read and written with jansson, whose allocator qa_open replaces by one that is safe when memory is out (json_set_alloc_funcs).
  *
  * Threads: one qa is used by one thread at a time, except qa_cancel, which any thread or signal handler may call.
  * Several qa, in one process or many, may read one index at once while one of them ingests; a second one that ingests

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,16 +29,50 @@ static bool too_deep(const char *text, size_t len) {
     return false;
 }
 
-/* jansson takes memory that ran out for bad syntax, and in places for the end of a string: so its allocator says when that happened. */
-static _Thread_local bool memory_out;
+/* jansson's parser does not look whether its buffer for the text of a token could grow: it then misses the quote that ends a string and writes
+ * past the end of another buffer, or fails an assertion. So an allocation that fails while it parses does not return to it but jumps back to
+ * json_parse, which frees what the parse held so far: `live`, newest last. (A header in each block would need no list; but json_dumps hands
+ * blocks out to free(), and an embedding program may have made some before this allocator was set.) */
+static _Thread_local struct parse {
+    jmp_buf *back; /* NULL: nothing is being parsed */
+    void **live;
+    size_t n, cap;
+} parse;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool remember(void *p) {
+    if (parse.n == parse.cap) {
+        size_t cap = parse.cap ? parse.cap * 2 : 64;
+        void **grown = reallocarray(parse.live, cap, sizeof *grown);
+        if (!grown)
+            return false;
+        parse.live = grown;
+        parse.cap = cap;
+    }
+    parse.live[parse.n++] = p;
+    return true;
+}
 
 static void *noted_malloc(size_t n) {
     void *p = malloc(n);
-    memory_out |= !p;
-    return p;
+    if (!parse.back)
+        return p;
+    if (p && remember(p))
+        return p;
+    free(p);
+    longjmp(*parse.back, 1);
 }
-static void set_allocator(void) { json_set_alloc_funcs(noted_malloc, free); }
+
+/* What a parse frees is new, or old and freed once for each level of nesting or doubling of a table: looking for it is cheap. */
+static void noted_free(void *p) {
+    for (size_t i = parse.back ? parse.n : 0; i-- > 0;)
+        if (parse.live[i] == p) {
+            memmove(&parse.live[i], &parse.live[i + 1], (--parse.n - i) * sizeof *parse.live);
+            break;
+        }
+    free(p);
+}
+static void set_allocator(void) { json_set_alloc_funcs(noted_malloc, noted_free); }
 
 void json_watch_memory(void) { pthread_once(&once, set_allocator); }
 
@@ -46,13 +81,19 @@ qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err) 
     if (too_deep(text, len))
         return error_set(err, QA_BAD_INPUT, "JSON is nested deeper than %d levels", JSON_MAX_DEPTH);
     json_watch_memory();
-    memory_out = false;
+    jmp_buf back;
     json_error_t where;
-    json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (memory_out) {
-        json_decref(value);
+    json_t *value = NULL;
+    parse = (struct parse){.back = &back};
+    bool memory_out = setjmp(back) != 0;
+    if (!memory_out)
+        value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    for (size_t i = 0; memory_out && i < parse.n; i++)
+        free(parse.live[i]);
+    free(parse.live);
+    parse = (struct parse){0};
+    if (memory_out)
         return error_no_memory(err, "reading JSON");
-    }
     if (!value)
         return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: %s", where.line, where.column, where.text);
     *out = value;

@@ -8,7 +8,7 @@
 
 #define JSON_MAX_DEPTH 64
 
-/* Makes jansson note when memory is out, which it otherwise takes for bad syntax. Before threads use it; json_parse does it too. */
+/* Makes jansson safe when memory runs out while it parses. Before threads use it; json_parse does it too. */
 void json_watch_memory(void);
 /* Parses one value; err says line and column. The caller owns *out (json_decref). */
 qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err);

@@ -52,7 +52,9 @@ static qa_status fail(const struct place *place, qa_error *err, const char *what
 static qa_status real_text(struct parser *p, const json_t *value, const char **out, qa_error *err) {
     for (int digits = 15; digits <= 17; digits += 2) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        json_t *back = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+        json_t *back = NULL;
+        if (text)
+            json_parse(text, strlen(text), &back, NULL);
         bool same = back && json_real_value(back) == json_real_value(value);
         bool failed = !back;
         json_decref(back);

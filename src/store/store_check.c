@@ -4,6 +4,7 @@
  * every chunk, in whatever order they come. */
 #include "base/json.h"
 #include "store/store_index.h"
+#include "store/store_vfs.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ static qa_status pragma(struct store_index *s, const char *sql, bool rows_are_ba
     int rc = sqlite3_prepare_v2(s->file.db, sql, -1, &st, NULL);
     qa_status status = rc == SQLITE_OK ? QA_OK : store_fail(&s->file, rc, err);
     s->file.bind_rc = SQLITE_OK;
+    store_take_read_failure(s->file.db); /* of an earlier read */
     if (status == QA_OK)
         status = store_next(&s->file, st, &row, err);
     if (status == QA_OK && row) {
@@ -54,8 +56,11 @@ static qa_status pragma(struct store_index *s, const char *sql, bool rows_are_ba
             if (!said)
                 said = "the check gave no result";
             const char *line = said[0] == '*' ? strchr(said, '\n') : NULL;   /* "*** in database main ***" says nothing */
-            bool sum = strstr(said, "error code=8202") != NULL;              /* SQLITE_IOERR_DATA */
-            status = store_damaged(&s->file, err, "%.150s%s", line ? line + 1 : said, sum ? " (its checksum is wrong)" : "");
+            int failed = store_take_read_failure(s->file.db);
+            status = failed != SQLITE_OK ? store_fail(&s->file, failed, err) : QA_CORRUPT;
+            if (status == QA_CORRUPT) /* otherwise the page may be sound, and only was not to be had */
+                store_damaged(&s->file, err, "%.150s%s", line ? line + 1 : said,
+                              failed == SQLITE_IOERR_DATA ? " (its checksum is wrong)" : "");
         }
     }
     sqlite3_finalize(st);
@@ -107,6 +112,23 @@ static qa_status check_chunk(struct checker *c, sqlite3_stmt *st, const struct i
     return QA_OK;
 }
 
+/* What is kept a second time for speed. A counter that is behind would give a number out again, and one held from an earlier search lead to
+ * another text; `ruled` decides whether a search looks at the access rule at all. */
+static qa_status check_doubles(struct checker *c, const struct index_document *d, uint64_t first, uint64_t ruled, qa_error *err) {
+    struct store_index *s = c->s;
+    if (d->document >= s->next_document)
+        return store_damaged(&s->file, err, "next_document is %llu, and %s:%s has number %llu already",
+                             (unsigned long long)s->next_document, d->source, d->path, (unsigned long long)d->document);
+    if (first + d->chunks > s->next_chunk)
+        return store_damaged(&s->file, err, "next_chunk is %llu, and %s:%s has chunks up to %llu already", (unsigned long long)s->next_chunk,
+                             d->source, d->path, (unsigned long long)(first + d->chunks - 1));
+    int rule = d->restricted || d->n_groups;
+    if (ruled != (uint64_t)rule)
+        return store_damaged(&s->file, err, "the mark of %s:%s for an access rule is %llu, not %d", d->source, d->path,
+                             (unsigned long long)ruled, rule);
+    return QA_OK;
+}
+
 static qa_status check_document(struct checker *c, const struct index_document *d, uint64_t first, qa_error *err) {
     struct store_file *f = &c->s->file;
     sqlite3_stmt *st = NULL;
@@ -152,15 +174,19 @@ static qa_status check_documents(struct checker *c, qa_error *err) {
     struct arena a;
     bool row;
     arena_init(&a, 64 << 20);
-    int rc = sqlite3_prepare_v2(f->db, "SELECT " STORE_DOCUMENT_COLUMNS " FROM " STORE_DOCUMENTS " ORDER BY d.id", -1, &st,
-                                NULL);
+    int rc = sqlite3_prepare_v2(f->db, "SELECT " STORE_DOCUMENT_COLUMNS ", d.ruled FROM " STORE_DOCUMENTS " ORDER BY d.id", -1,
+                                &st, NULL);
     qa_status status = rc == SQLITE_OK ? QA_OK : store_fail(f, rc, err);
     f->bind_rc = SQLITE_OK;
     while (status == QA_OK && (status = store_next(f, st, &row, err)) == QA_OK && row) {
         struct index_document d;
-        uint64_t first;
+        uint64_t first, ruled;
         arena_reset(&a);
         status = store_get_document(c->s, st, &a, &d, &first, err);
+        if (status == QA_OK)
+            status = store_get_uint(f, st, sqlite3_column_count(st) - 1, &ruled, err);
+        if (status == QA_OK)
+            status = check_doubles(c, &d, first, ruled, err);
         if (status == QA_OK)
             status = check_document(c, &d, first, err);
     }
@@ -218,6 +244,8 @@ qa_status store_check_index(struct store_index *s, qa_error *err) {
         status = store_need_words(s, err);
     if (status == QA_OK)
         status = store_load_directory(s, err);
+    if (status == QA_OK && !s->writing)
+        status = store_load_counters(s, err);
     if (status == QA_OK) {
         c.sums = calloc(s->directory.blocks * STORE_BLOCK_CHUNKS + 1, sizeof *c.sums);
         if (!c.sums)

@@ -1,4 +1,4 @@
-// wrap: malloc,calloc,realloc,write,fsync,rename
+// wrap: malloc,calloc,realloc,reallocarray,strdup,strndup,write,fsync,rename
 // Every call that can fail does, one after the other, once (transient) and from then on (persistent), until a run meets no failure.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,78 +6,24 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/pipeline.h"
 #include "base/textmap.h"
+#define SWEEP_ALLOCATING
+#define SWEEP_ALLOCATING_MORE
+#define SWEEP_WRITING
+#include "fault/sweep.h"
 #include <dirent.h>
-#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool armed, persistent;
-static long calls, fail_at;
-static bool met;
-
-static bool fails(void) {
-    if (!armed)
-        return false;
-    long n = calls++;
-    bool now = persistent ? n >= fail_at : n == fail_at;
-    met = met || now;
-    return now;
-}
-
-void *__real_malloc(size_t n), *__real_calloc(size_t n, size_t size), *__real_realloc(void *p, size_t n);
-ssize_t __real_write(int fd, const void *bytes, size_t n);
-int __real_fsync(int fd), __real_rename(const char *from, const char *to);
-void *__wrap_malloc(size_t n), *__wrap_calloc(size_t n, size_t size), *__wrap_realloc(void *p, size_t n);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-int __wrap_fsync(int fd), __wrap_rename(const char *from, const char *to);
-
-void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
-
-/* A disk writes part of what it was given, or nothing. */
-ssize_t __wrap_write(int fd, const void *bytes, size_t n) {
-    if (fails()) {
-        errno = ENOSPC;
-        return -1;
-    }
-    return __real_write(fd, bytes, armed && n > 3 ? 3 : n);
-}
-int __wrap_fsync(int fd) {
-    if (fails()) {
-        errno = EIO;
-        return -1;
-    }
-    return __real_fsync(fd);
-}
-int __wrap_rename(const char *from, const char *to) {
-    if (fails()) {
-        errno = EACCES;
-        return -1;
-    }
-    return __real_rename(from, to);
-}
-
-/* Runs `attempt` with the Nth call failing until nothing fails any more; returns how many calls there were. */
-static long sweep(void (*attempt)(bool persistent)) {
-    long n = 0;
-    for (int mode = 0; mode < 2; mode++)
-        for (n = 0;; n++) {
-            assert_true(n < 10000);
-            persistent = mode == 1;
-            fail_at = n;
-            calls = 0;
-            met = false;
-            attempt(persistent);
-            armed = false;
-            if (!met)
-                break;
-        }
-    return n;
+/* Both once and from there on; returns how many points there were. */
+static unsigned everywhere(void (*attempt)(void *user)) {
+    sweep_all(SWEEP_BOTH, false, 1, attempt, NULL);
+    return sweep_all(SWEEP_BOTH, true, 1, attempt, NULL);
 }
 
 static char folder[200], file[300];
@@ -89,16 +35,16 @@ static void read_back(char *to, size_t size) {
     fclose(f);
 }
 
-static void write_once(bool always) {
-    (void)always;
+static void write_once(void *user) {
+    (void)user;
     char content[40];
     qa_error err = {0};
     FILE *f = fopen(file, "w");
     fputs("the old", f);
     fclose(f);
-    armed = true;
+    sweep_arm();
     qa_status status = file_write_atomic(file, "the new one", 11, &err);
-    armed = false;
+    sweep_disarm();
     read_back(content, sizeof content);
     if (status == QA_OK) {
         assert_string_equal(content, "the new one");
@@ -122,20 +68,20 @@ static void a_file_is_old_or_new(void **state) {
     snprintf(folder, sizeof folder, "%s/quaere-fault-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(folder));
     snprintf(file, sizeof file, "%s/file", folder);
-    assert_true(sweep(write_once) >= 7); /* four writes, two syncs, a rename */
+    assert_true(everywhere(write_once) >= 7); /* four writes, two syncs, a rename */
     unlink(file);
     rmdir(folder);
 }
 
-static void append_much(bool always) {
-    (void)always;
+static void append_much(void *user) {
+    (void)user;
     struct buf b;
     char *taken = NULL;
     buf_init(&b, 100000);
-    armed = true;
+    sweep_arm();
     for (int i = 0; i < 1000; i++)
         buf_printf(&b, "%d,", i);
-    armed = false;
+    bool met = sweep_disarm();
     if (met) {
         qa_error err = {0};
         size_t len = b.len;
@@ -156,18 +102,18 @@ static void append_much(bool always) {
 
 static void a_buffer_fails_for_good(void **state) {
     (void)state;
-    assert_true(sweep(append_much) >= 4);
+    assert_true(everywhere(append_much) >= 4);
 }
 
-static void write_and_read_a_map(bool always) {
-    (void)always;
+static void write_and_read_a_map(void *user) {
+    (void)user;
     static char document[9000];
     memset(document, 'x', sizeof document);
     struct arena a = {.ceiling = 1 << 20};
     struct textmap_writer w;
     struct textmap m = {0};
     qa_error err = {0};
-    armed = true;
+    sweep_arm();
     textmap_begin(&w, 0, 20000);
     for (uint64_t i = 0; i < 50; i++) {
         textmap_mark(&w, UNIT_PARAGRAPH);
@@ -177,7 +123,7 @@ static void write_and_read_a_map(bool always) {
     qa_status status = textmap_finish(&w, &err);
     if (status == QA_OK)
         status = textmap_decode(&a, (uint8_t *)w.ops.data, w.ops.len, 0, document, 0, sizeof document, &m, &err);
-    armed = false;
+    bool met = sweep_disarm();
     assert_int_equal(status, met ? QA_NO_MEMORY : QA_OK);
     if (status == QA_OK)
         assert_int_equal(m.plain_len, 50 * 90 + 5 * 49 * 50 / 2);
@@ -187,19 +133,19 @@ static void write_and_read_a_map(bool always) {
 
 static void a_text_map_is_whole_or_an_error(void **state) {
     (void)state;
-    assert_true(sweep(write_and_read_a_map) >= 6);
+    assert_true(everywhere(write_and_read_a_map) >= 6);
 }
 
-static void names_and_content(bool always) {
-    (void)always;
+static void names_and_content(void *user) {
+    (void)user;
     struct arena a = {.ceiling = 1 << 20};
     char *data = NULL;
     size_t len = 0;
     qa_error err = {0};
-    armed = true;
+    sweep_arm();
     qa_status status = file_read(&a, "/proc/self/comm", 100, &data, &len, &err);
     char *path = status == QA_OK ? file_absolute(&a, "a/../b") : NULL;
-    armed = false;
+    bool met = sweep_disarm();
     if (status != QA_OK)
         assert_string_equal(err.message, "out of memory: /proc/self/comm");
     assert_int_equal(path != NULL, !met);
@@ -208,7 +154,36 @@ static void names_and_content(bool always) {
 
 static void reading_says_what_it_was_reading(void **state) {
     (void)state;
-    assert_true(sweep(names_and_content) >= 1);
+    assert_true(everywhere(names_and_content) >= 1);
+}
+
+/* jansson's first buffer for a token has 16 bytes, its second 32: what is lost when it cannot grow is the end of the token, or a part of an escape. */
+static const char *const jsons[] = {
+    "\"fourteen bytes\"",
+    "[123456789012345, 0.1234567890123]",
+    "{\"thirteen byte\\\"\": {\"twelve bytes\\\\\": [[], null, -0.25]}}",
+    "[\"a key of thirty bytes, no more\", \"eleven byte\\u00e9\\ud83d\\ude00\"]",
+};
+
+static void parse_json(void *user) {
+    const char *text = user;
+    json_t *value = NULL;
+    qa_error err = {0};
+    sweep_arm();
+    qa_status status = json_parse(text, strlen(text), &value, &err);
+    bool met = sweep_disarm();
+    assert_int_equal(status, met ? QA_NO_MEMORY : QA_OK);
+    assert_true(met == !value);
+    if (met)
+        assert_string_equal(err.message, "out of memory: reading JSON");
+    json_decref(value);
+}
+
+static void json_is_whole_or_an_error(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof jsons / sizeof *jsons; i++)
+        for (int on = 0; on < 2; on++)
+            assert_true(sweep_all(SWEEP_MEMORY, on, 1, parse_json, (void *)(uintptr_t)jsons[i]) > 3);
 }
 
 struct count {
@@ -226,22 +201,22 @@ static qa_status count_done(void *user, void *slot, qa_error *err) {
     return QA_OK;
 }
 
-static void run_a_pipeline(bool always) {
-    (void)always;
+static void run_a_pipeline(void *user) {
+    (void)user;
     char slots[4];
     struct count count = {0};
     struct pipeline p = {.threads = 2, .window = 4, .slots = slots, .slot_size = 1, .user = &count, .next = list_ten, .work = nothing, .done = count_done};
     qa_error err = {0};
-    armed = true;
+    sweep_arm();
     qa_status status = pipeline_run(&p, &err);
-    armed = false;
+    bool met = sweep_disarm();
     assert_int_equal(status, met ? QA_NO_MEMORY : QA_OK);
     assert_int_equal(count.done, met ? 0 : 10);
 }
 
 static void a_pipeline_starts_or_says_why(void **state) {
     (void)state;
-    assert_true(sweep(run_a_pipeline) >= 2);
+    assert_true(everywhere(run_a_pipeline) >= 2);
 }
 
 int main(void) {
@@ -250,6 +225,7 @@ int main(void) {
         cmocka_unit_test(a_buffer_fails_for_good),
         cmocka_unit_test(a_text_map_is_whole_or_an_error),
         cmocka_unit_test(reading_says_what_it_was_reading),
+        cmocka_unit_test(json_is_whole_or_an_error),
         cmocka_unit_test(a_pipeline_starts_or_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
