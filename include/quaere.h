@@ -57,6 +57,7 @@ typedef enum qa_status {
     QA_BAD_VERSION,  /* a stored file was written by a newer program */
     QA_UNSUPPORTED,  /* a thing this build cannot do */
     QA_CANCELLED,    /* qa_cancel was called; what was reported done is safe */
+    QA_REMOTE,       /* a service that Quaere was told to use refused, failed or answered nonsense */
     QA_INTERNAL,     /* a defect in Quaere */
     QA_STATUS_COUNT
 } qa_status;
@@ -82,6 +83,8 @@ typedef struct qa_open_options {
     const char *index;  /* NULL: QUAERE_INDEX, the configuration, else .quaere/index.db beside it, else the user's data
                            folder */
     const char *state;  /* the same with QUAERE_STATE and state.db */
+    const char *embedder, *generator; /* a name of models.conf, a GGUF file, or "none"; NULL: QUAERE_EMBEDDER and QUAERE_GENERATOR,
+                           the configuration, else the program's defaults where they have been pulled */
     bool from_process_start; /* the first call's times count from the start of the process: for commands, which are one call */
     bool create;        /* make a missing index instead of answering QA_NOT_FOUND; needed to ingest */
 } qa_open_options;
@@ -115,6 +118,7 @@ typedef enum qa_ingest_event_kind {
     QA_INGEST_MOVED,
     QA_INGEST_FORGOTTEN,
     QA_INGEST_FAILED, /* this document could not be read; an earlier version of it stays */
+    QA_INGEST_EMBEDDING, /* chunks get their vectors: done and total count chunks; a few times a second at most */
     QA_INGEST_NOTICE  /* something a person should know: pruning withheld, a file skipped for its size */
 } qa_ingest_event_kind;
 
@@ -126,6 +130,10 @@ typedef struct qa_ingest_report {
     uint64_t chunks;    /* chunks written */
     uint64_t bytes;     /* bytes of documents read */
     uint64_t total_documents, total_chunks; /* what the index holds afterwards */
+    uint64_t embedded;  /* chunks that got a vector; the same text is computed once */
+    uint64_t computed;  /* texts whose vectors had to be computed for that */
+    uint64_t vectors_pending; /* chunks that still have none */
+    bool has_vectors;   /* the index holds vectors of some embedder */
     double elapsed_ms;
 } qa_ingest_report;
 
@@ -153,6 +161,7 @@ typedef struct qa_ingest_options {
     const char *collection;
     qa_prune prune;
     bool dry_run;             /* tell what would be done, write nothing */
+    bool no_embed;            /* no vectors now; a later run makes them */
     unsigned jobs;            /* readers; 0: one for each processor, 8 at most */
     /* Called on the thread that called qa_ingest, between documents; it may call qa_cancel and nothing else of this
      * API. The event and its strings are valid during the call. */
@@ -193,6 +202,8 @@ typedef struct qa_question {
     size_t n_history;
     const char *conversation; /* ask only: go on with this conversation; NULL: begin one */
     bool forget;          /* ask only: leave no trace in the state file */
+    bool extractive;      /* ask only: verbatim sentences of the documents, no language model */
+    const struct qa_stream *stream; /* ask only: what to tell while the answer arises; NULL: nothing */
 } qa_question;
 
 typedef enum qa_evidence { QA_EVIDENCE_NONE, QA_EVIDENCE_WEAK, QA_EVIDENCE_STRONG } qa_evidence;
@@ -201,7 +212,8 @@ typedef enum qa_evidence { QA_EVIDENCE_NONE, QA_EVIDENCE_WEAK, QA_EVIDENCE_STRON
 typedef struct qa_hit {
     size_t rank;          /* from 1 */
     double score;         /* orders the hits of one search, in [0, 1]; means nothing across searches */
-    double text_score;    /* raw BM25 */
+    double text_score;    /* raw BM25; NAN: not found by its words */
+    double vector_score;  /* raw cosine; NAN: no vector */
     const char *chunk;    /* "c_..." */
     const char *source, *document, *title;
     const char *url;      /* NULL when unknown */
@@ -222,6 +234,8 @@ QA_API void qa_hits_free(qa_hits *hits);
 QA_API size_t qa_hits_count(const qa_hits *hits);
 QA_API const qa_hit *qa_hits_get(const qa_hits *hits, size_t i); /* NULL past the end; valid until qa_hits_free */
 QA_API qa_evidence qa_hits_evidence(const qa_hits *hits);
+/* Something a person should know, such as vectors that could not be used; NULL when all went well. Valid until qa_hits_free. */
+QA_API const char *qa_hits_warning(const qa_hits *hits);
 /* The search JSON of the contract. Valid until qa_hits_free; NULL only when memory is out. */
 QA_API const char *qa_hits_json(qa_hits *hits);
 
@@ -249,6 +263,17 @@ typedef struct qa_citation {
     uint64_t start, end;
 } qa_citation;
 
+/* What a question may tell on the way: first the sources, then the words. All callbacks run on the thread that called qa_ask, and may call qa_cancel and nothing else
+ * of this API but accessors of what they are given, which is valid during the call. Each may be NULL. */
+typedef struct qa_stream {
+    void (*on_sources)(qa_hits *hits, void *user);
+    /* A sentence whose citations have been checked. It is never taken back. `text` with its markers, as it will stand in the answer, white space before it
+     * included. */
+    void (*on_sentence)(const char *text, const qa_sentence *sentence, void *user);
+    void (*on_token)(const char *text, size_t len, void *user); /* what the model writes, unchecked, as it writes it */
+    void *user;
+} qa_stream;
+
 typedef struct qa_answer qa_answer;
 
 /* Answers a question from the index. QA_OK also when the answer is a refusal: see qa_answer_refused. The turn is kept in
@@ -269,6 +294,9 @@ QA_API size_t qa_answer_citation_count(const qa_answer *answer);
 QA_API const qa_citation *qa_answer_citation(const qa_answer *answer, size_t i);
 QA_API size_t qa_answer_source_count(const qa_answer *answer);
 QA_API const qa_hit *qa_answer_source(const qa_answer *answer, size_t i);
+QA_API bool qa_answer_generated(const qa_answer *answer); /* written by a language model; else verbatim sentences or a refusal */
+QA_API bool qa_answer_stopped(const qa_answer *answer);   /* qa_cancel came while it was written: it holds what was said until then */
+QA_API double qa_answer_first_token_ms(const qa_answer *answer); /* from the beginning of the call; 0 when no model was asked */
 QA_API double qa_answer_total_ms(const qa_answer *answer); /* of the call; see from_process_start */
 QA_API const char *qa_answer_json(qa_answer *answer); /* the ask JSON of the contract */
 
@@ -292,6 +320,10 @@ QA_API qa_status qa_documents_list(qa *q, const char *source, const char *prefix
 QA_API qa_status qa_document_get(qa *q, const char *document, char **json, qa_error *err);
 /* JSON: what the index holds, with what it was made. */
 QA_API qa_status qa_index_info(qa *q, char **json, qa_error *err);
+/* Forgets all vectors and makes them with the embedder in use; words alone are searched until it is done. on_event gets QA_INGEST_EMBEDDING, as in qa_ingest; it and
+ * report may be NULL. QA_NOT_FOUND: no embedder. Cancelled, it is continued by the next qa_ingest. */
+QA_API qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event, void *user), void *user, qa_ingest_report *report,
+                                  qa_error *err);
 /* Reads everything and verifies it: QA_CORRUPT with the first damage found. Writes nothing. */
 QA_API qa_status qa_index_check(qa *q, qa_error *err);
 

@@ -24,6 +24,7 @@ static const struct {
     [QA_BAD_VERSION] = {"bad_version", 1, 500},
     [QA_UNSUPPORTED] = {"unsupported", 2, 501},
     [QA_CANCELLED] = {"cancelled", 1, 499},
+    [QA_REMOTE] = {"remote", 1, 502},
     [QA_INTERNAL] = {"internal", 1, 500},
 };
 

@@ -21,7 +21,7 @@ static void every_code_has_its_row(void **state) {
         {QA_EXISTS, "exists", 1, 409},         {QA_IO, "io", 1, 500},                   {QA_NO_MEMORY, "no_memory", 1, 503},
         {QA_TOO_LARGE, "too_large", 1, 413},   {QA_BUSY, "busy", 1, 503},               {QA_CORRUPT, "corrupt", 1, 500},
         {QA_BAD_VERSION, "bad_version", 1, 500}, {QA_UNSUPPORTED, "unsupported", 2, 501}, {QA_CANCELLED, "cancelled", 1, 499},
-        {QA_INTERNAL, "internal", 1, 500},
+        {QA_REMOTE, "remote", 1, 502},         {QA_INTERNAL, "internal", 1, 500},
     };
     assert_int_equal(sizeof rows / sizeof *rows, QA_STATUS_COUNT);
     for (size_t i = 0; i < QA_STATUS_COUNT; i++) {

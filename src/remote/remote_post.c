@@ -1,0 +1,145 @@
+/* Requests, repeated where that may help, and the telling of what a server refused. Of a server's body a message shows only what the server itself put into
+ * its error message: one line, shortened, with the key blotted out should it be in there. */
+#include "base/utf8.h"
+#include "remote/remote_internal.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_WORDS = 200 };
+
+static int64_t now_ms(void) { /* not base/clock.h: QUAERE_CLOCK must not stop a time-out */
+    struct timespec t = {0};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void remote_deadline(const struct remote *r, struct remote_call *call) { call->deadline_ms = now_ms() + r->total_ms; }
+
+qa_status remote_post(struct remote *r, struct remote_call *call, struct http_response *out, qa_error *err) {
+    const struct http_header headers[] = {
+        {"Content-Type", "application/json"},
+        {"Accept", call->on_body ? "text/event-stream, application/json" : "application/json"},
+        {"Authorization", r->authorization},
+    };
+    int64_t left = call->deadline_ms - now_ms();
+    struct http_request request = {
+        .url = r->endpoint,
+        .headers = headers,
+        .n_headers = r->authorization ? 3 : 2,
+        .body = call->body,
+        .body_len = call->body_len,
+        .idle_ms = r->idle_ms,
+        .total_ms = left > 0 ? (unsigned)left : 1,
+        .max_body = call->max_answer,
+        .cancel = call->cancel,
+        .session = r->session,
+        .on_body = call->on_body,
+        .user = call->user,
+    };
+    call->attempts++;
+    return http_send(&request, out, err);
+}
+
+bool remote_again(struct remote *r, struct remote_call *call, const struct http_response *response, qa_status *status, qa_error *err) {
+    unsigned wait;
+    bool answered = response->status && (response->status < 200 || response->status > 299);
+    if (response->permanent || !http_should_retry(answered ? QA_OK : *status, response->status, response->retry_after_s, call->attempts, r->retries, &wait))
+        return false;
+    if (now_ms() + wait >= call->deadline_ms)
+        return false;
+    if (http_wait(wait, call->cancel))
+        return true;
+    *status = error_set(err, QA_CANCELLED, "cancelled");
+    return false;
+}
+
+/* ---- The server's words ---- */
+
+static const char *find_words(const json_t *value) {
+    const json_t *error = json_object_get(value, "error");
+    const json_t *detail = json_object_get(value, "detail");
+    const char *found = json_get_string(error, "message");
+    if (!found)
+        found = json_string_value(error);
+    if (!found)
+        found = json_get_string(value, "message");
+    if (!found)
+        found = json_string_value(detail);
+    return found ? found : json_get_string(json_array_get(detail, 0), "msg");
+}
+
+void remote_words(const struct remote *r, const json_t *value, char *out, size_t size) {
+    const char *words = find_words(value);
+    char masked[1000];
+    size_t at = 0, key = r->key ? strlen(r->key) : 0;
+    for (const char *s = words ? words : ""; *s && at + 3 < sizeof masked;)
+        if (key && !strncmp(s, r->key, key)) {
+            memcpy(masked + at, "***", 3);
+            at += 3;
+            s += key;
+        } else {
+            masked[at++] = *s++;
+        }
+    http_clean(masked, at, out, size < MAX_WORDS ? size : MAX_WORDS);
+}
+
+qa_status remote_parse(const struct remote *r, const char *bytes, size_t n, json_t **out, qa_error *err) {
+    qa_status status;
+    *out = NULL;
+    if (utf8_valid_len(bytes, n) == n) {
+        status = json_parse(bytes, n, out, err);
+    } else {
+        struct buf clean;
+        buf_init(&clean, n > SIZE_MAX / 4 ? n : n * 3);
+        for (size_t i = 0, len; i < n; i += len) {
+            uint32_t cp;
+            len = utf8_get(bytes + i, n - i, &cp);
+            if (cp == 0xFFFD)
+                buf_puts(&clean, UTF8_REPLACEMENT);
+            else
+                buf_put(&clean, bytes + i, len);
+        }
+        status = buf_error(&clean, err, "an answer");
+        if (status == QA_OK)
+            status = json_parse(clean.data, clean.len, out, err);
+        buf_free(&clean);
+    }
+    /* The parser's message would quote what stands there. */
+    return status == QA_OK || status == QA_NO_MEMORY ? status : error_set(err, QA_REMOTE, "%s: the answer is not JSON", r->host);
+}
+
+static bool context_is_full(const json_t *value, const char *words) {
+    const json_t *error = json_object_get(value, "error");
+    const char *code = json_get_string(error, "code"), *type = json_get_string(error, "type");
+    return (code && !strcmp(code, "context_length_exceeded")) || (type && !strcmp(type, "exceed_context_size_error")) ||
+           strcasestr(words, "context length") || strcasestr(words, "context size") || strcasestr(words, "maximum context");
+}
+
+qa_status remote_refused(const struct remote *r, const struct remote_call *call, const struct http_response *response, qa_error *err) {
+    int s = response->status;
+    json_t *value = NULL;
+    char words[MAX_WORDS] = "", tried[40] = "";
+    if (response->body.len && json_parse(response->body.data, response->body.len, &value, NULL) == QA_OK)
+        remote_words(r, value, words, sizeof words);
+    bool full = (s == 400 || s == 413) && context_is_full(value, words);
+    const char *colon = *words ? ": " : "";
+    json_decref(value);
+    if (call->attempts > 1)
+        snprintf(tried, sizeof tried, ", after %u attempts", call->attempts);
+    if (full)
+        return error_set(err, QA_TOO_LARGE, "%s: the text does not fit the context of model %.100s%s%s", r->host, r->name, colon, words);
+    if (s == 401 || s == 403)
+        return error_set(err, QA_REMOTE, "%s: %s (status %d)%s%s", r->host, r->key ? "does not accept the key" : "wants a key, and none is configured", s,
+                         colon, words);
+    if (s == 404)
+        return error_set(err, QA_REMOTE, "%s: knows no model %.100s, or the url is not its (status 404)%s%s", r->host, r->name, colon, words);
+    if (s >= 300 && s < 400)
+        return error_set(err, QA_REMOTE,
+                         "%s: sends to another address (status %d), which is not followed, since it would get the texts and the key: put the address into "
+                         "the configuration if it is to be trusted",
+                         r->host, s);
+    if (s == 429)
+        return error_set(err, QA_REMOTE, "%s: takes no more requests for now (status 429%s)%s%s", r->host, tried, colon, words);
+    return error_set(err, QA_REMOTE, "%s: answered with status %d%s%s%s", r->host, s, tried, colon, words);
+}
