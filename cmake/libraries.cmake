@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(QA_PC REQUIRED IMPORTED_TARGET
-  sqlite3>=3.40 jansson>=2.14 md4c>=0.4.8 libfyaml>=0.7.12 libxxhash>=0.8 libedit)
+  sqlite3>=3.40 jansson>=2.14 md4c>=0.4.8 libfyaml>=0.7.12 libxxhash>=0.8 libedit libcurl>=7.87 libarchive>=3.6 libcrypto>=3.0)
 set(QA_LIBRARIES PkgConfig::QA_PC Threads::Threads m)
 
 # Debian ships no pkg-config file for these two.
