@@ -4,6 +4,7 @@
 // First byte: 0: the rest is the file. 1 or 2: the rest changes a good index, in records of offset (3 bytes, little-endian), n (1
 // byte) and n bytes for that place (n = 0: cut there); after 1 the page checksums are made to fit, so that the changes get past
 // them.
+#include "port/embedder.h"
 #include "store/store.h"
 #include "store/store_vfs.h"
 #include <stdio.h>
@@ -68,6 +69,10 @@ static void make_good(void) {
         abort();
     put(&p, "heron.md", "The heron stands in the river.", NULL, 0);
     put(&p, "otter.md", "An otter swims past the heron_nest.", groups, 1);
+    float v[2 * 8] = {[0] = 1, [8 + 1] = .6f, [8 + 2] = -.8f};
+    if (p.ops->use_space(p.self, "e", "f", 8, NULL) != QA_OK ||
+        p.ops->put_vectors(p.self, (uint64_t[]){1, 2}, (struct hash128[]){{1, 1}, {2, 2}}, v, 2, NULL) != QA_OK)
+        abort();
     if (p.ops->commit(p.self, NULL) != QA_OK)
         abort();
     store_close_index(s);
@@ -107,6 +112,24 @@ static int count(void *user, const struct index_document *d) {
     return 0;
 }
 
+static void use_vectors(const struct index_port *p, const struct index_scope *scope, struct arena *a) {
+    static const float query[EMBEDDER_MAX_DIMENSIONS] = {.6f, .8f};
+    static float known[2 * EMBEDDER_MAX_DIMENSIONS];
+    struct index_space space;
+    struct index_candidate *c;
+    struct index_pending *pending;
+    double score;
+    bool found[2];
+    size_t n = 0;
+    if (p->ops->vector_space(p->self, a, &space, NULL) != QA_OK)
+        return;
+    p->ops->vector_candidates(p->self, query, scope, 10, a, &c, &n, NULL);
+    for (size_t i = 0; i < n; i++)
+        p->ops->vector_scores(p->self, query, &c[i].chunk, 1, &score, NULL);
+    p->ops->pending_chunks(p->self, 0, 10, a, &pending, &n, NULL);
+    p->ops->known_vectors(p->self, (struct hash128[]){{1, 1}, {2, 2}}, 2, known, found, NULL);
+}
+
 static void use(void) {
     struct store_index *s = NULL;
     qa_error err = {0};
@@ -133,6 +156,7 @@ static void use(void) {
         for (size_t k = 0; k < n; k++)
             p.ops->load_passages(p.self, &c[k].chunk, 1, &a, &x, NULL);
         p.ops->each_document(p.self, &scopes[i], count, &seen, NULL);
+        use_vectors(&p, &scopes[i], &a);
     }
     store_check_index(s, NULL);
     store_close_index(s);
