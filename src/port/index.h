@@ -1,4 +1,4 @@
-/* The index: documents, chunks, postings (vectors join with the models). A table of functions; src/store/ implements it on SQLite, the tests in
+/* The index: documents, chunks, postings, vectors. A table of functions; src/store/ implements it on SQLite, the tests in
  * memory. Filter and caller go into every read: what a caller may not see never comes out, in no form.
  *
  * Ids are the implementation's own: chunk and document numbers are valid while the index is open and nothing is written.
@@ -70,6 +70,23 @@ struct index_source {
     bool ruled;                    /* its default or its rules keep somebody out, as the last run that said so had them */
 };
 
+/* ---- Vectors ---- */
+
+/* The one embedder whose vectors an index holds. */
+struct index_space {
+    const char *name, *fingerprint; /* as in port/embedder.h; NULL: no embedder was used yet */
+    size_t dimensions;              /* 0 then */
+    uint64_t vectors, pending;      /* chunks that have one, and that have none yet */
+};
+struct index_pending {              /* a chunk without a vector, and what its vector is made of */
+    uint64_t chunk;
+    const char *title;
+    const char **heading;
+    size_t n_heading;
+    const char *plain;
+    size_t plain_len;
+};
+
 /* ---- What ingest writes ---- */
 
 struct index_chunk_record {
@@ -111,6 +128,14 @@ struct index_ops {
      * these alone. */
     qa_status (*text_candidates)(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope, size_t k,
                                  struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
+    /* What embedder the vectors are of, and how many there are. */
+    qa_status (*vector_space)(void *self, struct arena *a, struct index_space *out, qa_error *err);
+    /* The best k chunks in scope that have a vector, by cosine with `query` (unit length, the dimensions that vector_space or use_space told on
+     * this handle), best first; ties by chunk number. QA_BUSY when these have changed since. */
+    qa_status (*vector_candidates)(void *self, const float *query, const struct index_scope *scope, size_t k, struct arena *a,
+                                   struct index_candidate **out, size_t *n, qa_error *err);
+    /* The cosine of each of these chunks; NAN for one that has no vector. Scope is not looked at: the chunks are ones that were found in it. */
+    qa_status (*vector_scores)(void *self, const float *query, const uint64_t *chunks, size_t n, double *out, qa_error *err);
     /* The passages of these chunks, in that order. QA_BUSY when one is gone because somebody wrote since it was found. */
     qa_status (*load_passages)(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
                                qa_error *err);
@@ -148,6 +173,18 @@ struct index_ops {
     /* What is noted of a source; root NULL: nothing yet. */
     qa_status (*get_source)(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err);
     qa_status (*put_source)(void *self, const struct index_source *source, qa_error *err);
+    /* Says whose vectors will be put. QA_BAD_CONFIG when the index holds those of another embedder: names both and what to do. */
+    qa_status (*use_space)(void *self, const char *name, const char *fingerprint, size_t dimensions, qa_error *err);
+    /* Forgets all vectors and whose they were. */
+    qa_status (*drop_vectors)(void *self, qa_error *err);
+    /* Up to `limit` chunks without a vector whose numbers are larger than `after`, ascending. */
+    qa_status (*pending_chunks)(void *self, uint64_t after, size_t limit, struct arena *a, struct index_pending **out, size_t *n, qa_error *err);
+    /* Vectors that are known by the hash of their text: of chunks in the index, and of chunks of documents that were replaced or moved, which are
+     * kept until nothing is pending. found[i] says whether out + i * dimensions was filled; these are as vector_space or use_space told them. */
+    qa_status (*known_vectors)(void *self, const struct hash128 *keys, size_t n, float *out, bool *found, qa_error *err);
+    /* Stores unit vectors of chunks, under the hashes of their texts. They are rounded to 16 bits, so that storing what known_vectors gave changes
+     * no bit. QA_BAD_INPUT, and nothing is stored, when a chunk does not exist or a vector has not the length 1 (.99 to 1.01). */
+    qa_status (*put_vectors)(void *self, const uint64_t *chunks, const struct hash128 *keys, const float *vectors, size_t n, qa_error *err);
 };
 
 struct index_port {

@@ -15,9 +15,10 @@ enum store_mode {
 qa_status store_open_index(const char *path, enum store_mode mode, const atomic_int *cancel, struct store_index **out, qa_error *err);
 void store_close_index(struct store_index *s);
 struct index_port store_index_port(struct store_index *s);
-/* Verifies everything: SQLite's own check, foreign keys, the postings against the chunks, each map against its bytes, each hash. */
+/* Verifies everything: SQLite's own check, foreign keys, the postings against the chunks, each map against its bytes, each hash,
+ * the vectors against their codes. */
 qa_status store_check_index(struct store_index *s, qa_error *err);
-/* {"format": 1, "created_by": ..., "sources": [...], sizes ...} for `index info`. */
+/* {"format": 3, "created_by": ..., "sources": [...], "vectors": {...}, sizes ...} for `index info`. */
 qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err);
 
 struct store_state;

@@ -256,6 +256,8 @@ qa_status store_check_index(struct store_index *s, qa_error *err) {
     sqlite3_blob_close(c.blob);
     if (status == QA_OK)
         status = check_postings(&c, err);
+    if (status == QA_OK)
+        status = store_check_vectors(s, err);
     free(c.sums);
     store_end_read(s);
     return status;

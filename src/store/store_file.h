@@ -32,7 +32,7 @@ struct store_kind {
 enum { STORE_INDEX_APPLICATION = 0x51416978 /* "QAix" */, STORE_STATE_APPLICATION = 0x51417374 /* "QAst" */ };
 bool store_is_our_application(uint32_t application); /* or 0: a file being made */
 
-enum { STORE_SLOTS = 48 };
+enum { STORE_SLOTS = 64 };
 struct store_file {
     sqlite3 *db;
     char *path;

@@ -8,6 +8,9 @@ enum { SCRATCH_MAX = 512 << 20, HEAD_MAX = 16 << 20 };
 
 static const struct index_ops operations = {
     .text_candidates = store_text_candidates,
+    .vector_space = store_vector_space,
+    .vector_candidates = store_vector_candidates,
+    .vector_scores = store_vector_scores,
     .load_passages = store_load_passages,
     .each_document = store_each_document,
     .find_document = store_find_document,
@@ -26,6 +29,11 @@ static const struct index_ops operations = {
     .list_failures = store_list_failures,
     .get_source = store_get_source,
     .put_source = store_put_source,
+    .use_space = store_use_space,
+    .drop_vectors = store_drop_vectors,
+    .pending_chunks = store_pending_chunks,
+    .known_vectors = store_known_vectors,
+    .put_vectors = store_put_vectors,
 };
 
 /* Fewer, larger checkpoints while loading, and room for the pages of the b-trees that are being filled. */
@@ -72,6 +80,7 @@ void store_close_index(struct store_index *s) {
         store_rollback(s);
     store_close_file(&s->file);
     store_free_directory(&s->directory);
+    store_free_vectors(&s->vectors);
     free(s->search.scores);
     free(s->search.allowed);
     free(s->search.matches);

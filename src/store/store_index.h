@@ -4,6 +4,7 @@
 
 #include "store/store_file.h"
 #include "store/store_rank.h"
+#include "store/store_vectors.h"
 #include "text/words.h"
 
 enum { STORE_BLOCK_CHUNKS = 1024, STORE_ENTRY = 8, STORE_MAX_BLOCKS = 65536 };
@@ -59,6 +60,7 @@ struct store_index {
     struct store_directory directory;
     struct store_search search;
     struct store_tail tail;
+    struct store_vectors vectors;
     struct arena scratch;   /* emptied for each chunk */
     struct buf head;
     unsigned reads;         /* nesting of snapshots */
@@ -74,8 +76,10 @@ enum {
     SQL_SCOPE, SQL_SCOPE_METADATA, SQL_CHUNK, SQL_DOCUMENT, SQL_EACH, SQL_FIND, SQL_STATISTICS, SQL_KNOWN, SQL_META,
     SQL_SET_META, SQL_SOURCE, SQL_ADD_SOURCE, SQL_OLD, SQL_OLD_CHUNKS, SQL_DELETE_CHUNKS, SQL_DELETE_CONTENT,
     SQL_DELETE_DOCUMENT, SQL_PUT_DOCUMENT, SQL_PUT_CONTENT, SQL_PUT_CHUNK, SQL_PUT_POSTING, SQL_DELETE_POSTING,
-    SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE, SQL_LIST_NOTES, SQL_GET_SOURCE,
-    SQL_PUT_SOURCE, SQL_LIST_SOURCES, SQL_SET_ACCESS, SQL_CHECK_CHUNKS, SQL_INDEX_SLOTS
+    SQL_GET_BLOCK, SQL_PUT_BLOCK, SQL_DELETE_BLOCK, SQL_NOTE, SQL_UNNOTE, SQL_FIND_NOTE, SQL_LIST_NOTES, SQL_GET_SOURCE, SQL_PUT_SOURCE,
+    SQL_LIST_SOURCES, SQL_SET_ACCESS, SQL_CHECK_CHUNKS, SQL_SPACE, SQL_CACHE_SIZE, SQL_PUT_FACT, SQL_VECTOR_HEADS, SQL_VECTOR, SQL_KNOWN_VECTOR, SQL_PUT_VECTOR,
+    SQL_SPARE_VECTORS, SQL_DELETE_VECTORS, SQL_DELETE_SPARES, SQL_GET_VECTOR_BLOCK, SQL_PUT_VECTOR_BLOCK, SQL_DELETE_VECTOR_BLOCK,
+    SQL_CHECK_VECTORS, SQL_INDEX_SLOTS
 };
 _Static_assert((int)SQL_INDEX_SLOTS <= (int)STORE_SLOTS, "more statements than slots");
 
@@ -94,6 +98,8 @@ void store_free_directory(struct store_directory *d);
 struct store_entry store_decode_entry(const uint8_t *p);
 void store_encode_entry(struct store_entry e, uint8_t *p);
 
+/* Room for a search of the directory: scores at 0, bits of `allowed` as they were. */
+qa_status store_reserve_search(struct store_index *s, qa_error *err);
 /* Sets search->allowed from the scope. */
 qa_status store_apply_scope(struct store_index *s, const struct index_scope *scope, qa_error *err);
 bool store_scope_is_open(const struct index_scope *scope);
@@ -135,6 +141,10 @@ void store_collect(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_co
 
 qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope,
                                 size_t k, struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
+qa_status store_vector_space(void *self, struct arena *a, struct index_space *out, qa_error *err);
+qa_status store_vector_candidates(void *self, const float *query, const struct index_scope *scope, size_t k, struct arena *a,
+                                  struct index_candidate **out, size_t *n, qa_error *err);
+qa_status store_vector_scores(void *self, const float *query, const uint64_t *chunks, size_t n, double *out, qa_error *err);
 qa_status store_load_passages(void *self, const uint64_t *chunks, size_t n, struct arena *a, struct index_passage *out,
                               qa_error *err);
 qa_status store_each_document(void *self, const struct index_scope *scope,
@@ -160,5 +170,12 @@ qa_status store_set_access(void *self, const char *source, const char *path, boo
                            qa_error *err);
 qa_status store_get_source(void *self, const char *source, struct arena *a, struct index_source *out, qa_error *err);
 qa_status store_put_source(void *self, const struct index_source *source, qa_error *err);
+qa_status store_use_space(void *self, const char *name, const char *fingerprint, size_t dimensions, qa_error *err);
+qa_status store_drop_vectors(void *self, qa_error *err);
+qa_status store_pending_chunks(void *self, uint64_t after, size_t limit, struct arena *a, struct index_pending **out, size_t *n,
+                               qa_error *err);
+qa_status store_known_vectors(void *self, const struct hash128 *keys, size_t n, float *out, bool *found, qa_error *err);
+qa_status store_put_vectors(void *self, const uint64_t *chunks, const struct hash128 *keys, const float *vectors, size_t n,
+                            qa_error *err);
 
 #endif

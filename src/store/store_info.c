@@ -81,10 +81,23 @@ static qa_status add_fact(struct store_index *s, sqlite3_stmt *st, json_t *to, b
     return QA_OK;
 }
 
+static json_t *describe_vectors(const struct index_space *space, bool *ok) {
+    json_t *vectors = json_object();
+    json_put(vectors, "embedder", json_text0(space->name), ok);
+    json_put(vectors, "fingerprint", json_text0(space->fingerprint), ok);
+    json_put(vectors, "dimensions", number(space->dimensions), ok);
+    json_put(vectors, "count", number(space->vectors), ok);
+    json_put(vectors, "pending", number(space->pending), ok);
+    return vectors;
+}
+
 qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err) {
     struct index_statistics counts;
+    struct index_space space;
+    struct arena names;
     bool ok = true;
     *out = NULL;
+    arena_init(&names, 1 << 20);
     json_t *info = json_object(), *sources = json_array();
     qa_status status = store_begin_read(s, err);
     if (status != QA_OK) {
@@ -93,6 +106,8 @@ qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err) {
         return status;
     }
     status = store_statistics(s, &counts, err);
+    if (status == QA_OK)
+        status = store_vector_space(s, &names, &space, err);
     if (status == QA_OK) {
         json_put(info, "path", json_text0(s->file.path), &ok);
         json_put(info, "format", number(s->file.kind->n_steps), &ok);
@@ -102,6 +117,7 @@ qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err) {
         json_put(info, "chunks", number(counts.chunks), &ok);
         json_put(info, "failed", number(counts.failed), &ok);
         json_put(info, "restricted", number(counts.restricted), &ok);
+        json_put(info, "vectors", describe_vectors(&space, &ok), &ok);
         status = each_row(s,
                           "SELECT (SELECT value FROM meta WHERE key = 'created_by'), "
                           "(SELECT coalesce(sum(length(bytes)), 0) FROM contents), "
@@ -116,6 +132,7 @@ qa_status store_index_info(struct store_index *s, json_t **out, qa_error *err) {
                           "FROM sources AS s LEFT JOIN documents AS d ON d.source = s.id GROUP BY s.id ORDER BY s.name",
                           add_source, sources, &ok, err);
     store_end_read(s);
+    arena_free(&names);
     json_put(info, "sources", sources, &ok);
     if (status == QA_OK && !ok)
         status = error_no_memory(err, "describing the index");

@@ -1,4 +1,4 @@
-/* The two file formats, index version 2 and state version 1. Both are SQLite files with pages of 4096 bytes, checksummed as store_vfs.c says.
+/* The two file formats, index version 3 and state version 1. Both are SQLite files with pages of 4096 bytes, checksummed as store_vfs.c says.
  *
  * INDEX (rebuildable)
  *   meta             created_by (text); next_document, next_chunk: numbers never given out before, so that a number held from
@@ -18,6 +18,8 @@
  *   postings         FTS5 without content (the text is the map applied to the bytes). rowid = chunk; head: title, heading
  *                    path, path without extension; body: the plain text. store_tokens.c makes the words
  *   failures         documents that could not be read, and why
+ *   vectors, vector_blocks   since version 3: store_vectors.h. meta has from then on chunks and vectors, how many there are in
+ *                    all, and embedder, fingerprint, dimensions once an embedder was used
  *
  * STATE (what people made)
  *   conversations, turns: as in port/memory.h; ordinal counts the turns of one conversation from 1
@@ -59,13 +61,27 @@ static const char *const index_1[] = {
     "INSERT INTO postings(postings, rank) VALUES('automerge', 8)",
     "INSERT INTO meta VALUES('created_by', ''), ('next_document', 1), ('next_chunk', 1)",
 };
-/* Version 1 did not note it. Where every document is for some only, a default was stated most likely. */
+
+/* Version 1 did not note who is kept out. Where every document is for some only, a default was stated most likely. */
 static const char *const index_2[] = {
     "ALTER TABLE sources ADD COLUMN ruled INTEGER NOT NULL DEFAULT 0",
     "UPDATE sources SET ruled = 1 WHERE EXISTS(SELECT 1 FROM documents WHERE source = sources.id) "
     "AND NOT EXISTS(SELECT 1 FROM documents WHERE source = sources.id AND ruled = 0)",
 };
-static const struct store_step index_steps[] = {{index_1, COUNT(index_1)}, {index_2, COUNT(index_2)}};
+
+#define VECTORS                                                                                                                       \
+    "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY, key BLOB NOT NULL, sum INTEGER NOT NULL, halves BLOB NOT NULL)"
+#define VECTORS_KEY "CREATE INDEX vectors_key ON vectors(key)"
+/* The codes last: what stands before them is read without their pages. */
+#define VECTOR_BLOCKS                                                                                                                 \
+    "CREATE TABLE vector_blocks(block INTEGER PRIMARY KEY, valid BLOB NOT NULL, sum INTEGER NOT NULL, codes BLOB NOT NULL)"
+
+static const char *const index_3[] = {
+    VECTORS, VECTORS_KEY, VECTOR_BLOCKS,
+    "INSERT INTO meta SELECT 'chunks', coalesce(sum(chunks), 0) FROM documents",
+    "INSERT INTO meta VALUES('vectors', 0)",
+};
+static const struct store_step index_steps[] = {{index_1, COUNT(index_1)}, {index_2, COUNT(index_2)}, {index_3, COUNT(index_3)}};
 
 static const struct store_object index_objects[] = {
     {"table", "meta", "meta", META},
@@ -82,6 +98,9 @@ static const struct store_object index_objects[] = {
     {"table", "postings_idx", "postings_idx", STORE_TABLE_OF_MODULE},
     {"table", "postings_config", "postings_config", STORE_TABLE_OF_MODULE},
     {"table", "failures", "failures", FAILURES},
+    {"table", "vectors", "vectors", VECTORS},
+    {"index", "vectors_key", "vectors", VECTORS_KEY},
+    {"table", "vector_blocks", "vector_blocks", VECTOR_BLOCKS},
 };
 
 #define CONVERSATIONS                                                                                                                 \

@@ -68,8 +68,8 @@ void store_collect(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_co
         sqlite3_result_error_code(out, rc);
 }
 
-/* Room for a search of this directory; kept for the next one. */
-static qa_status reserve(struct store_index *s, qa_error *err) {
+/* Kept for the next search. */
+qa_status store_reserve_search(struct store_index *s, qa_error *err) {
     struct store_search *q = &s->search;
     size_t slots = s->directory.blocks * STORE_BLOCK_CHUNKS;
     if (slots > q->slots || !q->scores) {
@@ -211,7 +211,7 @@ qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_t
         return status;
     status = store_load_directory(s, err);
     if (status == QA_OK)
-        status = reserve(s, err);
+        status = store_reserve_search(s, err);
     for (size_t i = 0; status == QA_OK && i < n_terms; i++) {
         terms[i].df = 0;
         terms[i].seen = false;

@@ -58,6 +58,8 @@ qa_status store_begin(void *self, qa_error *err) {
         s->broken = false;
         s->tail.held = false;
         status = store_load_counters(s, err);
+        if (status == QA_OK)
+            status = store_begin_vectors(s, err);
         if (status != QA_OK)
             store_rollback(s);
     }
@@ -77,6 +79,7 @@ void store_rollback(void *self) {
         sqlite3_exec(s->file.db, "ROLLBACK", NULL, NULL, NULL);
     s->file.masked = false;
     s->writing = s->broken = s->tail.held = s->directory.loaded = false;
+    store_rollback_vectors(s);
 }
 
 qa_status store_commit(void *self, qa_error *err) {
@@ -90,6 +93,8 @@ qa_status store_commit(void *self, qa_error *err) {
         return status;
     s->file.masked = true;
     status = store_flush_tail(s, err);
+    if (status == QA_OK)
+        status = store_commit_vectors(s, err);
     if (status == QA_OK)
         status = set_meta(s, "next_document", s->next_document, err);
     if (status == QA_OK)

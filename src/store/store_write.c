@@ -18,13 +18,6 @@ struct old_document {
     const char *title, *path; /* borrowed from the statement that found it */
 };
 
-static void put_hash(struct hash128 h, uint8_t out[16]) {
-    for (int i = 0; i < 8; i++) {
-        out[i] = (uint8_t)(h.hi >> (56 - 8 * i));
-        out[8 + i] = (uint8_t)(h.lo >> (56 - 8 * i));
-    }
-}
-
 qa_status store_source_number(struct store_index *s, const char *name, bool make, int64_t *out, qa_error *err) {
     sqlite3_stmt *st;
     bool row;
@@ -96,7 +89,7 @@ static qa_status run_with_number(struct store_index *s, unsigned slot, const cha
     return store_run(&s->file, st, err);
 }
 
-static qa_status take_out(struct store_index *s, const struct old_document *old, qa_error *err) {
+static qa_status take_out(struct store_index *s, const struct old_document *old, bool keep_vectors, qa_error *err) {
     sqlite3_stmt *st = NULL;
     sqlite3_blob *blob = NULL;
     bool row;
@@ -133,13 +126,16 @@ static qa_status take_out(struct store_index *s, const struct old_document *old,
         }
     }
     if (status == QA_OK)
+        status = store_take_out_vectors(s, old->first, old->chunks, keep_vectors, err);
+    if (status == QA_OK)
         status = run_with_number(s, SQL_DELETE_CONTENT, "DELETE FROM contents WHERE document = ?1", old->id, err);
     return status == QA_OK ? run_with_number(s, SQL_DELETE_DOCUMENT, "DELETE FROM documents WHERE id = ?1", old->id,
                                              err) : status;
 }
 
-/* Takes out the document of that name if there is one. */
-static qa_status forget(struct store_index *s, int64_t source, const char *path, bool *found, qa_error *err) {
+/* Takes out the document of that name if there is one. Its vectors may be wanted again when its text comes back under other
+ * chunks. */
+static qa_status forget(struct store_index *s, int64_t source, const char *path, bool keep_vectors, bool *found, qa_error *err) {
     sqlite3_stmt *st;
     bool row;
     struct old_document old;
@@ -168,7 +164,7 @@ static qa_status forget(struct store_index *s, int64_t source, const char *path,
     if (status == QA_OK && (old.bytes > INT32_MAX || old.first >= s->next_chunk || old.chunks > s->next_chunk - old.first))
         status = store_damaged(&s->file, err, "the entry of document %s is not what was written", path);
     if (status == QA_OK)
-        status = take_out(s, &old, err);
+        status = take_out(s, &old, keep_vectors, err);
     sqlite3_reset(st);
     *found = status == QA_OK;
     return status;
@@ -269,8 +265,8 @@ static qa_status put_row(struct store_index *s, const struct index_document_reco
                                  &st, err);
     if (status != QA_OK)
         return status;
-    put_hash(d->hash, hash);
-    put_hash(d->settings, settings);
+    store_put_hash(d->hash, hash);
+    store_put_hash(d->settings, settings);
     store_bind_int(&s->file, st, 1, (int64_t)document);
     store_bind_int(&s->file, st, 2, source);
     store_bind_text(&s->file, st, 3, d->path);
@@ -302,7 +298,7 @@ static qa_status put(struct store_index *s, const struct index_document_record *
     bool found;
     qa_status status = store_source_number(s, d->source, true, &source, err);
     if (status == QA_OK)
-        status = forget(s, source, d->path, &found, err);
+        status = forget(s, source, d->path, true, &found, err);
     if (status == QA_OK && (s->next_document >= UINT32_MAX || d->n_chunks > UINT32_MAX ||
                             s->next_chunk + d->n_chunks >= (uint64_t)UINT32_MAX * STORE_BLOCK_CHUNKS))
         status = error_set(err, QA_TOO_LARGE, "%s has given out all its numbers; make it again", s->file.path);
@@ -314,6 +310,7 @@ static qa_status put(struct store_index *s, const struct index_document_record *
     if (status == QA_OK) {
         s->next_document++;
         s->next_chunk += d->n_chunks;
+        s->vectors.chunks += d->n_chunks;
     }
     return status;
 }
@@ -389,7 +386,7 @@ qa_status store_forget_document(void *self, const char *source, const char *path
     s->file.masked = true;
     status = store_source_number(s, source, false, &number, err);
     if (status == QA_OK && number)
-        status = forget(s, number, path, &found, err);
+        status = forget(s, number, path, false, &found, err);
     return end(s, status);
 }
 
@@ -408,7 +405,7 @@ qa_status store_move_document(void *self, const char *source, const char *from, 
     s->file.masked = true;
     status = store_source_number(s, source, false, &number, err);
     if (status == QA_OK && number)
-        status = forget(s, number, from, &found, err);
+        status = forget(s, number, from, true, &found, err);
     if (status == QA_OK && !found) {
         s->file.masked = false;
         return error_set(err, QA_NOT_FOUND, "there is no document %s:%s in %s to move", source, from, s->file.path);

@@ -5,6 +5,7 @@
 #include "fake/fake_index.h"
 #include "base/json.h"
 #include "base/file.h"
+#include "port/embedder.h"
 #include "text/words.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,10 +21,18 @@ struct note { /* a failure, or a source: text is the cause or the root */
     char *source, *path, *text;
     bool ruled;
 };
+struct vector {
+    uint64_t chunk; /* 0: a spare, of a chunk that was replaced or moved */
+    struct hash128 key;
+    float *values;
+};
 struct state {
     struct document **documents;
     struct note *failures, *roots;
-    size_t n_documents, n_failures, n_roots;
+    struct vector *vectors; /* in no order */
+    size_t n_documents, n_failures, n_roots, n_vectors;
+    char *embedder, *fingerprint; /* NULL: none yet */
+    size_t dimensions;
 };
 struct fake_index {
     struct state committed, working;
@@ -50,6 +59,17 @@ static void free_note(struct note *n) {
     free(n->text);
 }
 
+static void free_vectors(struct state *s) {
+    for (size_t i = 0; i < s->n_vectors; i++)
+        free(s->vectors[i].values);
+    free(s->vectors);
+    free(s->embedder);
+    free(s->fingerprint);
+    s->vectors = NULL;
+    s->embedder = s->fingerprint = NULL;
+    s->n_vectors = s->dimensions = 0;
+}
+
 static void free_state(struct state *s) {
     for (size_t i = 0; i < s->n_documents; i++)
         unref(s->documents[i]);
@@ -57,6 +77,7 @@ static void free_state(struct state *s) {
         free_note(&s->failures[i]);
     for (size_t i = 0; i < s->n_roots; i++)
         free_note(&s->roots[i]);
+    free_vectors(s);
     free(s->documents);
     free(s->failures);
     free(s->roots);
@@ -79,6 +100,31 @@ static bool copy_notes(const struct note *from, size_t n, struct note **out, siz
     return *out != NULL;
 }
 
+static bool add_vector(struct state *s, uint64_t chunk, struct hash128 key, const float *values) {
+    struct vector *grown = realloc(s->vectors, (s->n_vectors + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    s->vectors = grown;
+    float *copy = malloc(s->dimensions * sizeof *copy);
+    if (!copy)
+        return false;
+    memcpy(copy, values, s->dimensions * sizeof *copy);
+    grown[s->n_vectors++] = (struct vector){chunk, key, copy};
+    return true;
+}
+
+static bool copy_vectors(const struct state *from, struct state *out) {
+    out->dimensions = from->dimensions;
+    if (!from->embedder)
+        return true;
+    out->embedder = strdup(from->embedder);
+    out->fingerprint = strdup(from->fingerprint);
+    bool good = out->embedder && out->fingerprint;
+    for (size_t i = 0; good && i < from->n_vectors; i++)
+        good = add_vector(out, from->vectors[i].chunk, from->vectors[i].key, from->vectors[i].values);
+    return good;
+}
+
 static bool copy_state(const struct state *from, struct state *out) {
     *out = (struct state){.documents = calloc(from->n_documents ? from->n_documents : 1, sizeof *out->documents)};
     bool good = out->documents != NULL;
@@ -87,7 +133,7 @@ static bool copy_state(const struct state *from, struct state *out) {
         from->documents[i]->refs++;
     }
     good = good && copy_notes(from->failures, from->n_failures, &out->failures, &out->n_failures) &&
-           copy_notes(from->roots, from->n_roots, &out->roots, &out->n_roots);
+           copy_notes(from->roots, from->n_roots, &out->roots, &out->n_roots) && copy_vectors(from, out);
     if (!good)
         free_state(out);
     return good;
@@ -167,6 +213,55 @@ static struct document *new_document(struct fake_index *f, const struct index_do
     return d;
 }
 
+/* ---- Vectors ---- */
+
+static size_t count_chunks(const struct state *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_documents; i++)
+        n += s->documents[i]->record.n_chunks;
+    return n;
+}
+
+static size_t count_vectors(const struct state *s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_vectors; i++)
+        n += s->vectors[i].chunk != 0;
+    return n;
+}
+
+static struct vector *vector_of(const struct state *s, uint64_t chunk) {
+    for (size_t i = 0; i < s->n_vectors; i++)
+        if (s->vectors[i].chunk == chunk)
+            return &s->vectors[i];
+    return NULL;
+}
+
+static void remove_vector(struct state *s, size_t i) {
+    free(s->vectors[i].values);
+    s->vectors[i] = s->vectors[--s->n_vectors];
+}
+
+static void drop_spares(struct state *s) {
+    if (count_vectors(s) < count_chunks(s))
+        return;
+    for (size_t i = s->n_vectors; i-- > 0;)
+        if (s->vectors[i].chunk == 0)
+            remove_vector(s, i);
+}
+
+/* The document leaves the index; its vectors become spares or go too. */
+static void release_vectors(struct state *s, const struct document *d, bool keep) {
+    for (size_t i = s->n_vectors; i-- > 0;) {
+        uint64_t chunk = s->vectors[i].chunk;
+        if (chunk < d->first_chunk || chunk >= d->first_chunk + d->record.n_chunks)
+            continue;
+        if (keep)
+            s->vectors[i].chunk = 0;
+        else
+            remove_vector(s, i);
+    }
+}
+
 /* ---- Writing ---- */
 
 static qa_status begin(void *self, qa_error *err) {
@@ -193,6 +288,7 @@ static qa_status commit(void *self, qa_error *err) {
         return error_set(err, QA_INTERNAL, "commit outside a transaction");
     if (f->fail_commit && !--f->fail_commit)
         return error_set(err, QA_IO, "commit failed on purpose");
+    drop_spares(&f->working);
     free_state(&f->committed);
     f->committed = f->working;
     f->working = (struct state){0};
@@ -209,7 +305,8 @@ static qa_status before_write(struct fake_index *f, qa_error *err) {
     return QA_OK;
 }
 
-static void take_out(struct state *s, size_t at) {
+static void take_out(struct state *s, size_t at, bool keep_vectors) {
+    release_vectors(s, s->documents[at], keep_vectors);
     unref(s->documents[at]);
     memmove(&s->documents[at], &s->documents[at + 1], (s->n_documents - at - 1) * sizeof *s->documents);
     s->n_documents--;
@@ -226,7 +323,7 @@ static qa_status insert(struct fake_index *f, const struct index_document_record
     }
     s->documents = grown;
     if (find_at(s, record->source, record->path, &at))
-        take_out(s, at);
+        take_out(s, at, true);
     memmove(&s->documents[at + 1], &s->documents[at], (s->n_documents - at) * sizeof *s->documents);
     s->documents[at] = d;
     s->n_documents++;
@@ -253,7 +350,7 @@ static qa_status move_document(void *self, const char *source, const char *from,
     const struct index_document_record *old = &f->working.documents[at]->record;
     if (old->hash.hi != to->hash.hi || old->hash.lo != to->hash.lo)
         return error_set(err, QA_INTERNAL, "%s:%s moves with other bytes", source, from);
-    take_out(&f->working, at);
+    take_out(&f->working, at, true);
     return insert(f, to, err);
 }
 
@@ -263,7 +360,7 @@ static qa_status forget_document(void *self, const char *source, const char *pat
     qa_status status = before_write(f, err);
     f->counts.forgets++;
     if (status == QA_OK && find_at(&f->working, source, path, &at))
-        take_out(&f->working, at);
+        take_out(&f->working, at, false);
     return status;
 }
 
@@ -536,6 +633,63 @@ static qa_status text_candidates(void *self, struct index_term *terms, size_t n_
     return QA_OK;
 }
 
+static bool is_unit(const float *v, size_t n, double *length) {
+    double square = 0;
+    for (size_t i = 0; i < n; i++)
+        square += (double)v[i] * v[i];
+    *length = sqrt(square);
+    return *length >= .99 && *length <= 1.01;
+}
+
+static qa_status vector_space(void *self, struct arena *a, struct index_space *out, qa_error *err) {
+    const struct state *s = visible(self);
+    *out = (struct index_space){.name = arena_string(a, s->embedder), .fingerprint = arena_string(a, s->fingerprint),
+                                .dimensions = s->dimensions, .vectors = count_vectors(s)};
+    out->pending = count_chunks(s) - out->vectors;
+    return s->embedder && (!out->name || !out->fingerprint) ? arena_error(a, err, "reading the embedder") : QA_OK;
+}
+
+static qa_status vector_scores(void *self, const float *query, const uint64_t *chunks, size_t n, double *out, qa_error *err) {
+    const struct state *s = visible(self);
+    double length = 1, other;
+    if (s->embedder && !is_unit(query, s->dimensions, &length))
+        return error_set(err, QA_BAD_INPUT, "the vector of the question does not have the length 1");
+    for (size_t i = 0; i < n; i++) {
+        const struct vector *v = chunks[i] ? vector_of(s, chunks[i]) : NULL;
+        double sum = 0;
+        for (size_t k = 0; v && k < s->dimensions; k++)
+            sum += (double)query[k] * v->values[k];
+        out[i] = v && is_unit(v->values, s->dimensions, &other) ? sum / (length * other) : NAN;
+    }
+    return QA_OK;
+}
+
+static qa_status vector_candidates(void *self, const float *query, const struct index_scope *scope, size_t k, struct arena *a,
+                                   struct index_candidate **out, size_t *n, qa_error *err) {
+    const struct state *s = visible(self);
+    struct index_candidate *hits = arena_array(a, count_vectors(s), sizeof *hits);
+    *n = 0;
+    *out = hits;
+    if (!hits)
+        return arena_error(a, err, "searching");
+    for (size_t i = 0; i < s->n_documents; i++) {
+        const struct document *d = s->documents[i];
+        bool visible_here = in_scope(d, scope);
+        for (size_t c = 0; visible_here && c < d->record.n_chunks; c++) {
+            uint64_t chunk = d->first_chunk + c;
+            double score;
+            qa_status status = vector_scores(self, query, &chunk, 1, &score, err);
+            if (status != QA_OK)
+                return status;
+            if (!isnan(score))
+                hits[(*n)++] = (struct index_candidate){.chunk = chunk, .document = d->number, .score = score};
+        }
+    }
+    qsort(hits, *n, sizeof *hits, by_score);
+    *n = *n > k ? k : *n;
+    return QA_OK;
+}
+
 static qa_status load_passage(const struct document *d, uint64_t number, struct arena *a, struct index_passage *out,
                               qa_error *err) {
     const struct index_document_record *r = &d->record;
@@ -581,6 +735,109 @@ static qa_status load_passages(void *self, const uint64_t *chunks, size_t n, str
         status = load_passage(d, chunks[i], a, &out[i], err);
     }
     return status;
+}
+
+static qa_status use_space(void *self, const char *name, const char *fingerprint, size_t dimensions, qa_error *err) {
+    struct fake_index *f = self;
+    struct state *s = &f->working;
+    if (!f->open)
+        return error_set(err, QA_INTERNAL, "a write outside a transaction");
+    if (!name[0] || !fingerprint[0] || dimensions == 0 || dimensions > EMBEDDER_MAX_DIMENSIONS)
+        return error_set(err, QA_BAD_INPUT, "an embedder \"%s\" with %zu dimensions", name, dimensions);
+    bool same = s->embedder && s->dimensions == dimensions && strcmp(s->fingerprint, fingerprint) == 0;
+    if (!same && count_vectors(s))
+        return error_set(err, QA_BAD_CONFIG, "the index holds vectors of %s (%zu dimensions), not of %s (%zu dimensions): quaere index reembed",
+                         s->embedder, s->dimensions, name, dimensions);
+    char *copy = strdup(name), *print = strdup(fingerprint);
+    if (!copy || !print) {
+        free(copy);
+        free(print);
+        return error_no_memory(err, "noting the embedder");
+    }
+    if (!same)
+        free_vectors(s);
+    free(s->embedder);
+    free(s->fingerprint);
+    s->embedder = copy;
+    s->fingerprint = print;
+    s->dimensions = dimensions;
+    return QA_OK;
+}
+
+static qa_status drop_vectors(void *self, qa_error *err) {
+    struct fake_index *f = self;
+    if (!f->open)
+        return error_set(err, QA_INTERNAL, "a write outside a transaction");
+    free_vectors(&f->working);
+    return QA_OK;
+}
+
+static int by_chunk_number(const void *pa, const void *pb) {
+    const struct index_pending *a = pa, *b = pb;
+    return a->chunk < b->chunk ? -1 : a->chunk > b->chunk;
+}
+
+static qa_status pending_chunks(void *self, uint64_t after, size_t limit, struct arena *a, struct index_pending **out, size_t *n,
+                                qa_error *err) {
+    const struct state *s = visible(self);
+    struct index_pending *all = arena_array(a, count_chunks(s), sizeof *all);
+    size_t found = 0;
+    *n = 0;
+    *out = all;
+    if (!all)
+        return arena_error(a, err, "listing chunks");
+    for (size_t i = 0; i < s->n_documents; i++)
+        for (size_t c = 0; c < s->documents[i]->record.n_chunks; c++)
+            if (s->documents[i]->first_chunk + c > after && !vector_of(s, s->documents[i]->first_chunk + c))
+                all[found++].chunk = s->documents[i]->first_chunk + c;
+    qsort(all, found, sizeof *all, by_chunk_number);
+    found = found < limit ? found : limit;
+    for (size_t i = 0; i < found; i++) {
+        struct index_passage p;
+        qa_status status = load_passage(by_chunk(s, all[i].chunk), all[i].chunk, a, &p, err);
+        if (status != QA_OK)
+            return status;
+        all[i] = (struct index_pending){all[i].chunk, p.title, p.heading, p.n_heading, p.map.plain, p.map.plain_len};
+    }
+    *n = found;
+    return QA_OK;
+}
+
+static qa_status known_vectors(void *self, const struct hash128 *keys, size_t n, float *out, bool *found, qa_error *err) {
+    const struct state *s = visible(self);
+    (void)err;
+    for (size_t i = 0; i < n; i++) {
+        found[i] = false;
+        for (size_t k = 0; k < s->n_vectors && !found[i]; k++)
+            if ((found[i] = hash_compare(s->vectors[k].key, keys[i]) == 0))
+                memcpy(out + i * s->dimensions, s->vectors[k].values, s->dimensions * sizeof *out);
+    }
+    return QA_OK;
+}
+
+static qa_status put_vectors(void *self, const uint64_t *chunks, const struct hash128 *keys, const float *vectors, size_t n,
+                             qa_error *err) {
+    struct fake_index *f = self;
+    struct state *s = &f->working;
+    double length;
+    if (!f->open || !s->embedder)
+        return error_set(err, QA_INTERNAL, f->open ? "vectors of an embedder that was not named" : "a write outside a transaction");
+    for (size_t i = 0; i < n; i++) {
+        if (!by_chunk(s, chunks[i]))
+            return error_set(err, QA_BAD_INPUT, "a vector for chunk %llu, which does not exist", (unsigned long long)chunks[i]);
+        if (!is_unit(vectors + i * s->dimensions, s->dimensions, &length))
+            return error_set(err, QA_BAD_INPUT, "the vector for chunk %llu does not have the length 1", (unsigned long long)chunks[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct vector *old = vector_of(s, chunks[i]);
+        if (old) {
+            old->key = keys[i];
+            memcpy(old->values, vectors + i * s->dimensions, s->dimensions * sizeof *vectors);
+        } else if (!add_vector(s, chunks[i], keys[i], vectors + i * s->dimensions)) {
+            return error_no_memory(err, "storing vectors");
+        }
+    }
+    return QA_OK;
 }
 
 static struct index_document describe(const struct document *d) {
@@ -662,6 +919,9 @@ static const struct index_ops fake_ops = {
     .put_document = put_document, .move_document = move_document, .forget_document = forget_document, .note_failure = note_failure,
     .find_failure = find_failure, .list_failures = list_failures, .get_source = get_source, .put_source = put_source,
     .list_sources = list_sources, .set_access = set_access,
+    .vector_space = vector_space, .vector_candidates = vector_candidates, .vector_scores = vector_scores,
+    .use_space = use_space, .drop_vectors = drop_vectors, .pending_chunks = pending_chunks, .known_vectors = known_vectors,
+    .put_vectors = put_vectors,
 };
 
 /* ---- For tests ---- */
@@ -696,6 +956,8 @@ const char *fake_index_failure(const struct fake_index *f, const char *source, c
 }
 
 void fake_index_dump(const struct fake_index *f, struct buf *out) {
+    if (f->committed.embedder)
+        buf_printf(out, "embedder %s %s %zu\n", f->committed.embedder, f->committed.fingerprint, f->committed.dimensions);
     for (size_t i = 0; i < f->committed.n_documents; i++) {
         const struct index_document_record *r = &f->committed.documents[i]->record;
         buf_printf(out, "%s:%s title=%s url=%s collection=%s metadata=%s %s", r->source, r->path, r->title, r->url ? r->url : "-",
@@ -709,9 +971,14 @@ void fake_index_dump(const struct fake_index *f, struct buf *out) {
             buf_printf(out, "  %llu-%llu", (unsigned long long)k->start, (unsigned long long)k->end);
             for (size_t h = 0; h < k->n_heading; h++)
                 buf_printf(out, " > %s", k->heading[h]);
-            buf_printf(out, ": %zu bytes %016llx, map %016llx\n", k->plain_len,
+            buf_printf(out, ": %zu bytes %016llx, map %016llx", k->plain_len,
                        (unsigned long long)hash_bytes(k->plain, k->plain_len).lo,
                        (unsigned long long)hash_bytes(k->map, k->map_len).lo);
+            const struct vector *v = vector_of(&f->committed, f->committed.documents[i]->first_chunk + c);
+            if (v)
+                buf_printf(out, ", vector %016llx",
+                           (unsigned long long)hash_bytes(v->values, f->committed.dimensions * sizeof *v->values).lo);
+            buf_putc(out, '\n');
         }
     }
     for (size_t i = 0; i < f->committed.n_failures; i++)

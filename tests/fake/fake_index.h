@@ -1,6 +1,6 @@
 /* An index port in memory, complete enough to test ingest, search and answers: BM25 over the words of text/words.h with
- * title, heading path and file name counted twice; filter and caller inside every read; transactions that roll back. Small
- * and slow.
+ * title, heading path and file name counted twice; vectors as the floats they came as; filter and caller inside every read;
+ * transactions that roll back. Small and slow.
  *
  * One thread at a time. All functions cope with allocations that fail (fault tests), and hand out nothing then. */
 #ifndef FAKE_INDEX_H
@@ -14,7 +14,7 @@ struct fake_index *fake_index_new(void); /* NULL when out of memory */
 void fake_index_free(struct fake_index *f);
 struct index_port fake_index_port(struct fake_index *f);
 
-/* What is committed, as text: documents by source and path with all that was stored, failures, roots. */
+/* What is committed, as text: embedder, documents by source and path with all that was stored, failures, roots. */
 void fake_index_dump(const struct fake_index *f, struct buf *out);
 size_t fake_index_count(const struct fake_index *f); /* documents committed */
 /* One committed document, or NULL. The record lives until the next write. */

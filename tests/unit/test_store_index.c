@@ -180,7 +180,7 @@ static void the_file_is_described(void **state) {
     assert_ok(p.ops->put_source(p.self, &(struct index_source){.source = "api", .root = "jsonl", .ruled = true}, err));
     assert_ok(p.ops->commit(p.self, err));
     assert_ok(store_index_info(s, &info, err));
-    assert_int_equal(json_integer_value(json_object_get(info, "format")), 2);
+    assert_int_equal(json_integer_value(json_object_get(info, "format")), 3);
     assert_int_equal(json_integer_value(json_object_get(info, "documents")), 2);
     assert_string_equal(json_get_string(json_array_get(json_object_get(info, "sources"), 1), "root"), "/docs");
     json_decref(info);

@@ -173,7 +173,7 @@ static void planted_things_are_refused(void **state) {
         {"CREATE TABLE extra(x)", "table \"extra\""},
         {"CREATE INDEX i ON chunks(ordinal)", "index \"i\""},
         {"ALTER TABLE sources ADD COLUMN x GENERATED ALWAYS AS (root)", "table \"sources\""},
-        {"DROP INDEX documents_ruled", "13 objects, not 14"},
+        {"DROP INDEX documents_ruled", "16 objects, not 17"},
         {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 0, "
          "sql = 'CREATE VIRTUAL TABLE postings_idx USING fts5(x)' WHERE name = 'postings_idx'", "table \"postings_idx\""},
         {"DROP TABLE contents; CREATE VIEW contents AS SELECT id AS document, title AS bytes FROM documents", "view \"contents\""},
@@ -224,8 +224,9 @@ static void an_index_of_version_1_is_brought_up_to_date(void **state) {
     }
     assert_ok(p.ops->commit(p.self, err));
     store_close_index(s);
-    run_sql(path, STORE_VFS, "ALTER TABLE sources DROP COLUMN ruled; PRAGMA user_version = 1"); /* as version 1 made it */
-    assert_fails(store_open_index(path, STORE_READ, NULL, &s, err), QA_BAD_VERSION, "format 1 and this quaere reads format 2");
+    run_sql(path, STORE_VFS, "ALTER TABLE sources DROP COLUMN ruled; DROP TABLE vectors; DROP TABLE vector_blocks; "
+                             "DELETE FROM meta WHERE key IN ('chunks', 'vectors'); PRAGMA user_version = 1"); /* as version 1 made it */
+    assert_fails(store_open_index(path, STORE_READ, NULL, &s, err), QA_BAD_VERSION, "format 1 and this quaere reads format 3");
     assert_ok(store_open_index(path, STORE_WRITE, NULL, &s, err));
     p = store_index_port(s);
     assert_ok(p.ops->list_sources(p.self, &a, &sources, &n, err));
