@@ -93,6 +93,8 @@ struct question {
 };
 qa_status answer_read_question(struct words *words, struct arena *a, const struct search_result *found, struct question *out,
                                qa_error *err);
+/* The digits of a number word (five), else the word itself. */
+const char *answer_canonical(const char *norm, size_t *len);
 /* The term that a word of a text is, or -1. */
 int answer_find_term(const struct question *q, const struct word *word);
 double answer_weight(const struct question *q, const struct term_set *set);
@@ -172,6 +174,21 @@ qa_evidence answer_weigh_evidence(struct answer_work *w); /* after answer_select
 qa_status answer_render(struct answer_work *w, struct answer *out, qa_error *err);
 qa_status answer_refuse(struct answer_work *w, struct answer *out, qa_error *err);
 qa_status answer_find_short(struct answer_work *w, const char **out, qa_error *err);
+
+/* ---- With a language model ---- */
+
+struct answer_support {
+    qa_support support;
+    struct answer_citation *cited;
+    size_t n;
+    bool waits;            /* a bare Yes or No, or a line that ends in a colon: stands with the sentence behind it, if that does */
+    bool yes, no, negated; /* begins so; denies something */
+    bool failed;           /* no memory */
+};
+/* check.c; QA_OK or QA_NO_MEMORY. */
+qa_status answer_check(struct answer_work *w, const char *sentence, struct answer_support *out);
+/* prompt.c: fills messages, n_messages, dropped_turns of g. */
+qa_status answer_make_prompt(struct answer_work *w, struct answer_generation *g, size_t max_tokens, qa_error *err);
 
 /* The question's terms in a stretch of text; also tells how many words it has that are not stop words, and how many of
  * them are terms. */

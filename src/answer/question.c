@@ -15,7 +15,7 @@ enum { SLOTS = 2 * ANSWER_TERMS_MAX };
 static const char *const numbers[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
 static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
 
-static const char *canonical(const char *norm, size_t *len) {
+const char *answer_canonical(const char *norm, size_t *len) {
     for (size_t i = 0; *len >= 3 && *len <= 5 && i < sizeof numbers / sizeof *numbers; i++)
         if (strlen(numbers[i]) == *len && memcmp(numbers[i], norm, *len) == 0) {
             *len = strlen(digits[i]);
@@ -37,7 +37,7 @@ static size_t slot_of(const struct question *q, const char *norm, size_t len) {
 
 int answer_find_term(const struct question *q, const struct word *word) {
     size_t len = word->norm_len;
-    const char *norm = canonical(word->norm, &len);
+    const char *norm = answer_canonical(word->norm, &len);
     return q->slots[slot_of(q, norm, len)] - 1;
 }
 
@@ -51,7 +51,7 @@ double answer_weight(const struct question *q, const struct term_set *set) {
 
 /* The term of this norm, made when it is new; NULL when there are too many. */
 static struct question_term *term(struct question *q, const char *norm, size_t len, const char *surface) {
-    norm = canonical(norm, &len);
+    norm = answer_canonical(norm, &len);
     size_t slot = slot_of(q, norm, len);
     if (!q->slots[slot]) {
         if (q->n == ANSWER_TERMS_MAX)

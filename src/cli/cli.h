@@ -82,7 +82,9 @@ void cli_print_count(FILE *to, unsigned long long n);         /* 1,284 */
     {"filter", 0, "EXPR", "only documents whose metadata match, e.g. 'path^=docs/ and lang=en' (see docs/filters.md)"},        \
         {"as", 0, "GROUP,...", "as a caller with these groups; '' for a caller with none"},                                    \
         {"collection", 0, "NAME", "only this set of sources"}, {"mode", 0, "MODE", "hybrid (default), text or vector"},        \
-        {"history", 0, "FILE", "earlier messages, a JSON list of {role, content}; - for standard input"}
+        {"history", 0, "FILE", "earlier messages, a JSON list of {role, content}; - for standard input"},                      \
+        {"embedder", 0, "MODEL", "a name of 'quaere model list', a GGUF file, or none"}
+#define CLI_GENERATOR_OPTION {"generator", 0, "MODEL", "what writes the answer: a name of 'quaere model list', a GGUF file, or none"}
 struct cli_scope { /* holds what the question points to */
     const char **groups;
     qa_message *messages;
@@ -92,12 +94,23 @@ struct cli_scope { /* holds what the question points to */
 int cli_read_scope(const struct cli *c, qa_question *question, struct cli_scope *scope);
 void cli_release_scope(struct cli_scope *scope);
 
-void cli_print_answer(FILE *to, const qa_answer *answer, bool sources);
+/* Words as they come, wrapped like cli_print_text. */
+struct cli_flow {
+    FILE *to;
+    size_t width, used; /* columns of the line so far */
+    bool space;         /* before the next word */
+};
+void cli_flow_text(struct cli_flow *f, const char *text);
+void cli_flow_end(struct cli_flow *f); /* ends the line */
+
+void cli_print_answer(FILE *to, const qa_answer *answer);
+/* The two parts of it: nothing but the words, and what stands below them. */
+void cli_print_below(FILE *to, const qa_answer *answer);
+void cli_print_sources(FILE *to, const qa_hits *hits);
 void cli_print_conversations(FILE *to, const char *json);
 void cli_print_conversation(FILE *to, const char *json);
 char *cli_json_member(const char *json, const char *name); /* a string member, malloc'd; NULL if it is none */
 
-extern const struct cli_command cmd_init, cmd_ingest, cmd_search, cmd_ask, cmd_chat, cmd_eval, cmd_list, cmd_show, cmd_conversations,
-    cmd_index;
+extern const struct cli_command cmd_init, cmd_ingest, cmd_search, cmd_ask, cmd_chat, cmd_eval, cmd_list, cmd_show, cmd_conversations, cmd_index, cmd_model;
 
 #endif

@@ -13,6 +13,8 @@
 static const struct cli_option options[] = {
     {"conversation", 'c', "ID", "go on with this conversation; 'last' is the newest"},
     {"count", 'k', "N", "passages to answer from (default 5)"},
+    {"extractive", 0, NULL, "answer with sentences of the documents, without a language model"},
+    CLI_GENERATOR_OPTION,
     CLI_SCOPE_OPTIONS,
     {NULL, 0, NULL, NULL},
 };
@@ -24,6 +26,7 @@ struct chat {
     char conversation[64];
     char *filter;
     qa_answer *last;
+    struct cli_flow flow;
     bool terminal, failed;
 };
 
@@ -50,7 +53,8 @@ static void show_help(void) {
          "  /resume ID       go on with one of them ('last': the newest)\n"
          "  /delete ID       delete one\n"
          "  /new             begin a new conversation\n"
-         "  /quit            leave (also Ctrl-D); the conversation is kept");
+         "  /quit            leave (also Ctrl-D); the conversation is kept\n"
+         "Ctrl-C stops an answer.");
 }
 
 /* On a terminal a person sees what went wrong and goes on; a script is told by the exit status. */
@@ -157,22 +161,59 @@ static bool command(struct chat *chat, char *line) {
     return true;
 }
 
+/* Every turn is in the state file already; libedit has put the terminal back before it passes the signal on. */
+static void leave(int number) {
+    (void)number;
+    _exit(0);
+}
+
+static void show_first(qa_hits *hits, void *user) {
+    (void)user;
+    if (qa_hits_evidence(hits) != QA_EVIDENCE_NONE)
+        cli_print_sources(stdout, hits);
+}
+
+static void show_sentence(const char *text, const qa_sentence *sentence, void *user) {
+    struct chat *chat = user;
+    (void)sentence;
+    cli_flow_text(&chat->flow, text);
+}
+
+/* Ctrl-C stops the answer, not the chat; what was said until then is kept. */
 static void answer(struct chat *chat, const char *text) {
     qa_error err = {0};
     qa_answer *fresh = NULL;
+    const qa_stream stream = {.on_sources = chat->terminal ? show_first : NULL, .on_sentence = show_sentence, .user = chat};
     chat->question.text = text;
-    if (qa_ask(chat->q, &chat->question, &fresh, &err) != QA_OK) {
+    chat->question.stream = &stream;
+    chat->flow = (struct cli_flow){.to = stdout, .width = cli_width()};
+    cli_on_signal(chat->q);
+    qa_status status = qa_ask(chat->q, &chat->question, &fresh, &err);
+    bool terminated = cli_stopped() == SIGTERM;
+    cli_on_signal(NULL);
+    signal(SIGTERM, leave);
+    chat->question.stream = NULL;
+    cli_flow_end(&chat->flow);
+    if (status == QA_CANCELLED) {
+        puts("(stopped)");
+    } else if (status != QA_OK) {
         show_error(chat, &err);
-        return;
+    } else {
+        qa_answer_free(chat->last);
+        chat->last = fresh;
+        if (qa_answer_refused(fresh))
+            cli_print_text(stdout, qa_answer_text(fresh), 0, cli_width());
+        cli_print_below(stdout, fresh);
+        if (qa_answer_warning(fresh))
+            cli_print_text(stderr, qa_answer_warning(fresh), 0, 0);
+        if (qa_answer_conversation(fresh))
+            set_conversation(chat, qa_answer_conversation(fresh));
+        putchar('\n');
     }
-    qa_answer_free(chat->last);
-    chat->last = fresh;
-    cli_print_answer(stdout, fresh, true);
-    if (qa_answer_warning(fresh))
-        cli_print_text(stderr, qa_answer_warning(fresh), 0, 0);
-    if (qa_answer_conversation(fresh))
-        set_conversation(chat, qa_answer_conversation(fresh));
-    putchar('\n');
+    if (terminated) {
+        fflush(stdout);
+        leave(SIGTERM);
+    }
 }
 
 /* libedit drops every key that the locale's character set does not know, and in the C locale that is all but ASCII. */
@@ -182,14 +223,8 @@ static void prepare_terminal(void) {
     using_history();
 }
 
-/* Every turn is in the state file already; libedit has put the terminal back before it passes the signal on. */
-static void leave(int number) {
-    (void)number;
-    _exit(0);
-}
-
 static int run(struct cli *c) {
-    struct chat chat = {.c = c, .terminal = isatty(STDIN_FILENO) == 1};
+    struct chat chat = {.c = c, .question.extractive = cli_has(c, "extractive"), .terminal = isatty(STDIN_FILENO) == 1};
     struct cli_scope scope;
     long k = 5;
     if (c->json)

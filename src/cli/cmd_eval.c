@@ -10,7 +10,9 @@
 
 static const struct cli_option options[] = {
     {"answers", 0, NULL, "ask and score answers; without it only what is found is scored"},
-    {"extractive", 0, NULL, "the same with sentences of the documents, without a language model (this version always does)"},
+    {"extractive", 0, NULL, "the same with sentences of the documents, without a language model"},
+    CLI_GENERATOR_OPTION,
+    {"embedder", 0, "MODEL", "a name of 'quaere model list', a GGUF file, or none"},
     {"mode", 0, "MODE", "hybrid (default), text or vector"},
     {"count", 'k', "N", "passages a question (default and at least 100)"},
     {"out", 0, "DIR", "write metrics.json, run.jsonl and index.html there"},
@@ -86,7 +88,8 @@ static bool read_options(struct job *j) {
     const char *mode = cli_value(c, "mode");
     long k = EVAL_MIN_HITS;
     size_t n = 0;
-    j->options.answers = cli_has(c, "answers") || cli_has(c, "extractive");
+    j->options.extractive = cli_has(c, "extractive");
+    j->options.answers = j->options.extractive || cli_has(c, "answers");
     j->options.out = cli_value(c, "out");
     if (!cli_number(c, "count", 1, EVAL_MAX_HITS, &k))
         return false;

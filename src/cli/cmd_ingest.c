@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_option options[] = {
     {"source", 's', "NAME", "name of the source (default: from the path)"},
@@ -16,7 +17,8 @@ static const struct cli_option options[] = {
     {"dry-run", 'n', NULL, "tell what would be done, change nothing"},
     {"jobs", 'j', "N", "readers (default: one for each processor)"},
     {"max-failures", 0, "N", "documents that may fail before the exit status is 4 (default 0)"},
-    {"no-embed", 0, NULL, "words only (this version makes no vectors)"},
+    {"embedder", 0, "MODEL", "what makes the vectors: a name of 'quaere model list', a GGUF file, or none"},
+    {"no-embed", 0, NULL, "no vectors now; a later run makes them"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -39,6 +41,10 @@ static void on_event(const qa_ingest_event *e, void *user) {
         char detail[96];
         snprintf(detail, sizeof detail, "%llu chunks, %.1f MB", (unsigned long long)e->report->chunks, (double)e->done_bytes / 1e6);
         progress_show(&v->progress, "Ingesting", e->done, e->total, detail);
+        return;
+    }
+    if (e->kind == QA_INGEST_EMBEDDING) {
+        progress_show(&v->progress, "Embedding", e->done, e->total, "chunks");
         return;
     }
     bool failed = e->kind == QA_INGEST_FAILED;
@@ -88,6 +94,8 @@ static int print_report_json(const struct view *v, const qa_ingest_report *r, bo
     put_count(o, "bytes", r->bytes, &ok);
     put_count(o, "total_documents", r->total_documents, &ok);
     put_count(o, "total_chunks", r->total_chunks, &ok);
+    put_count(o, "embedded", r->embedded, &ok);
+    put_count(o, "vectors_pending", r->vectors_pending, &ok);
     json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
     json_put(o, "dry_run", json_boolean(cli_has(v->c, "dry-run")), &ok);
     json_put(o, "stopped", json_boolean(was_stopped), &ok);
@@ -133,7 +141,21 @@ static void print_report(const struct cli *c, const qa_ingest_report *r, const c
     cli_print_count(stdout, r->total_documents);
     fputs(r->total_documents == 1 ? " document in " : " documents in ", stdout);
     cli_print_count(stdout, r->total_chunks);
-    fputs(r->total_chunks == 1 ? " chunk.\n" : " chunks.\n", stdout);
+    fputs(r->total_chunks == 1 ? " chunk" : " chunks", stdout);
+    if (r->embedded) {
+        fputs("; ", stdout);
+        cli_print_count(stdout, r->embedded);
+        fputs(r->embedded == 1 ? " got a vector" : " got their vectors", stdout);
+    }
+    if (r->vectors_pending) {
+        fputs("; ", stdout);
+        cli_print_count(stdout, r->vectors_pending);
+        fputs(" without a vector yet: run quaere ingest again to make them", stdout);
+    }
+    fputs(".\n", stdout);
+    bool first = r->added && r->added == r->total_documents;
+    if (first && !r->has_vectors && !cli_has(c, "no-embed") && !cli_has(c, "embedder") && !c->quiet && isatty(STDERR_FILENO) == 1)
+        fputs("Only words can be found; for vectors: quaere model pull all-MiniLM-L6-v2, then run this again.\n", stderr);
 }
 
 static bool read_prune(const struct cli *c, qa_prune *out) {
@@ -188,6 +210,7 @@ static int run(struct cli *c) {
         .source = cli_value(c, "source"),
         .collection = cli_value(c, "collection"),
         .dry_run = cli_has(c, "dry-run"),
+        .no_embed = cli_has(c, "no-embed"),
         .on_event = on_event,
         .user = &view,
     };

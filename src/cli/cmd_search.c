@@ -93,6 +93,8 @@ static int run(struct cli *c) {
                 puts("These are the closest passages, but they hardly speak of what was asked.");
         }
     }
+    if (hits && qa_hits_warning(hits) && !c->quiet)
+        cli_print_text(stderr, qa_hits_warning(hits), 0, 0);
     qa_hits_free(hits);
     qa_close(q);
     cli_release_scope(&scope);

@@ -89,7 +89,7 @@ void cli_print_man(FILE *to) {
     fprintf(to, ".TH QUAERE 1 \"\" \"quaere\" \"User Commands\"\n.SH NAME\nquaere \\- ask documentation questions\n.SH SYNOPSIS\n"
                 ".B quaere\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n");
     roff(to, about);
-    fputs("\nEverything works on this machine alone; nothing is fetched or sent.\n.SH COMMANDS\n", to);
+    fputs("\nEverything works on this machine alone. Nothing is fetched but by model pull, and nothing sent but to a server that the configuration names.\n.SH COMMANDS\n", to);
     for (size_t i = 0; cli_commands[i]; i++) {
         const struct cli_command *command = cli_commands[i];
         fputs(".SS \"quaere ", to);

@@ -60,8 +60,8 @@ int cli_fail(const struct cli *c, const qa_error *err) {
 int cli_open(const struct cli *c, bool create, qa **out) {
     qa_error err = {0};
     qa_open_options options = {
-        .config = cli_value(c, "config"), .index = cli_value(c, "index"), .state = cli_value(c, "state"), .from_process_start = true,
-        .create = create};
+        .config = cli_value(c, "config"), .index = cli_value(c, "index"), .state = cli_value(c, "state"), .embedder = cli_value(c, "embedder"),
+        .generator = cli_value(c, "generator"), .from_process_start = true, .create = create};
     return qa_open(&options, out, &err) == QA_OK ? 0 : cli_fail(c, &err);
 }
 

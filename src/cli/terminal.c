@@ -76,6 +76,37 @@ void cli_print_text(FILE *to, const char *text, size_t indent, size_t width) {
     }
 }
 
+void cli_flow_text(struct cli_flow *f, const char *text) {
+    while (*text) {
+        size_t word = strcspn(text, " \n"), w = columns(text, word);
+        if (f->space && word) {
+            bool wraps = f->width && f->used && f->used + 1 + w > f->width;
+            if (wraps || f->used)
+                fputc(wraps ? '\n' : ' ', f->to);
+            f->used = wraps || !f->used ? 0 : f->used + 1;
+            f->space = false;
+        }
+        put_harmless(f->to, text, word);
+        f->used += w;
+        text += word;
+        f->space = f->space || *text == ' ';
+        if (*text == '\n') {
+            fputc('\n', f->to);
+            f->used = 0;
+            f->space = false;
+        }
+        text += *text != '\0';
+    }
+    fflush(f->to);
+}
+
+void cli_flow_end(struct cli_flow *f) {
+    if (f->used)
+        fputc('\n', f->to);
+    f->used = 0;
+    f->space = false;
+}
+
 void cli_print_line(FILE *to, const char *text) {
     bool space = false, any = false;
     for (size_t i = 0, n = strlen(text); i < n;) {

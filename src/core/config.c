@@ -316,9 +316,94 @@ static qa_status take_sources(const struct loader *l, const struct yaml_node *ro
     return QA_OK;
 }
 
+/* ---- Models ---- */
+
+qa_status config_read_model(struct arena *a, const char *text, const char *folder, struct config_model *out, qa_error *err) {
+    size_t n = strlen(text);
+    *out = (struct config_model){.none = strcmp(text, "none") == 0};
+    if (out->none)
+        return QA_OK;
+    if (!n)
+        return error_set(err, QA_BAD_USAGE, "the name of a model is empty; write none for no model");
+    if (!strchr(text, '/') && (n < 5 || strcmp(text + n - 5, ".gguf") != 0)) {
+        out->name = arena_string(a, text);
+        return out->name ? QA_OK : arena_error(a, err, "reading the name of a model");
+    }
+    char *joined = file_join(a, folder, text);
+    out->file = joined ? file_absolute(a, joined) : NULL;
+    return out->file ? QA_OK : arena_error(a, err, "reading the name of a model");
+}
+
+static qa_status get_count(const struct loader *l, const struct yaml_node *map, const char *key, long most, size_t *out) {
+    const struct yaml_node *node = yaml_get(map, key);
+    if (!node)
+        return QA_OK;
+    bool number = node->kind == YAML_TEXT && !node->quoted && node->text[0] && strlen(node->text) <= 9 &&
+                  strspn(node->text, "0123456789") == strlen(node->text);
+    long value = number ? strtol(node->text, NULL, 10) : 0;
+    if (value < 1 || value > most)
+        return FAIL(l, node, "\"%s\" must be a whole number from 1 to %ld", key, most);
+    *out = (size_t)value;
+    return QA_OK;
+}
+
+/* Where a server is, or a name or file with settings. */
+static qa_status take_model_map(const struct loader *l, const struct yaml_node *node, const char *key, struct config_model *out) {
+    enum { MAX_DIMENSIONS = 8192, MAX_CONTEXT = 10000000 };
+    static const char *const keys[] = {"url", "model", "key_env", "key_file", "dimensions", "context"};
+    qa_status status = check_keys(l, node, key, " in a model", keys, COUNT(keys));
+    if (status != QA_OK || (status = get_text(l, node, "url", &out->url)) != QA_OK || (status = get_text(l, node, "model", &out->model)) != QA_OK ||
+        (status = get_text(l, node, "key_env", &out->key_env)) != QA_OK || (status = get_path(l, node, "key_file", &out->key_file)) != QA_OK ||
+        (status = get_count(l, node, "dimensions", MAX_DIMENSIONS, &out->dimensions)) != QA_OK ||
+        (status = get_count(l, node, "context", MAX_CONTEXT, &out->context)) != QA_OK)
+        return status;
+    if (!out->model)
+        return FAIL(l, node, "\"%s\" needs \"model\": a name of models.conf or a file, or with \"url\" what the server calls it", key);
+    if (!out->url) {
+        struct config_model named = {0};
+        qa_error said = {0};
+        if (out->key_env || out->key_file)
+            return FAIL(l, node, "\"%s\" has a key but no \"url\"", key);
+        status = place(l, yaml_get(node, "model"), config_read_model(l->a, out->model, l->folder, &named, &said), &said);
+        named.context = out->context;
+        if (out->dimensions)
+            return FAIL(l, node, "\"dimensions\" goes with \"url\"; a local model says its own");
+        *out = named;
+        return status;
+    }
+    if (strncmp(out->url, "http://", 7) != 0 && strncmp(out->url, "https://", 8) != 0)
+        return FAIL(l, yaml_get(node, "url"), "\"url\" must begin with http:// or https://, such as http://127.0.0.1:8081/v1");
+    if (out->key_env && out->key_file)
+        return FAIL(l, node, "give \"key_env\" or \"key_file\", not both");
+    return QA_OK;
+}
+
+static qa_status get_model(const struct loader *l, const struct yaml_node *map, const char *key, struct config_model *out) {
+    const struct yaml_node *node = yaml_get(map, key);
+    qa_error said = {0};
+    if (!node)
+        return QA_OK;
+    if (node->kind == YAML_MAP)
+        return take_model_map(l, node, key, out);
+    if (node->kind != YAML_TEXT || !node->text[0])
+        return FAIL(l, node, "\"%s\" must be a name of models.conf, a file, none, or a map with \"url\" and \"model\"", key);
+    return place(l, node, config_read_model(l->a, node->text, l->folder, out, &said), &said);
+}
+
+static qa_status take_models(const struct loader *l, const struct yaml_node *root, struct config *out) {
+    static const char *const keys[] = {"embedder", "generator"};
+    const struct yaml_node *models = yaml_get(root, "models");
+    if (!models || models->kind == YAML_NULL)
+        return QA_OK;
+    qa_status status = check_keys(l, models, "\"models\"", " in models", keys, COUNT(keys));
+    if (status == QA_OK)
+        status = get_model(l, models, "embedder", &out->embedder);
+    return status == QA_OK ? get_model(l, models, "generator", &out->generator) : status;
+}
+
 qa_status config_parse(struct arena *a, const char *path, const char *text, size_t len, struct config **out, qa_error *err) {
     static const char *const keys[] = {"index", "state", "sources", "models", "backends", "server"};
-    static const char *const later[] = {"models", "backends", "server"};
+    static const char *const later[] = {"backends", "server"};
     qa_error unused = {0};
     struct loader l = {.a = a, .file = path, .folder = file_dirname(a, path), .err = err ? err : &unused};
     struct yaml_node *root = NULL;
@@ -330,7 +415,7 @@ qa_status config_parse(struct arena *a, const char *path, const char *text, size
     if (status == QA_OK && root->kind != YAML_NULL) {
         if ((status = check_keys(&l, root, "the configuration", "", keys, COUNT(keys))) == QA_OK &&
             (status = get_path(&l, root, "index", &config->index)) == QA_OK &&
-            (status = get_path(&l, root, "state", &config->state)) == QA_OK)
+            (status = get_path(&l, root, "state", &config->state)) == QA_OK && (status = take_models(&l, root, config)) == QA_OK)
             status = take_sources(&l, root, config);
     }
     for (size_t i = 0; status == QA_OK && i < COUNT(later); i++) {

@@ -19,11 +19,24 @@ struct config_source {
     int line;                        /* in the file, for messages */
 };
 
+/* A model of the configuration. All NULL and zero: nothing is said, and the program's default holds when it is there. */
+struct config_model {
+    bool none;                       /* no model, on purpose */
+    const char *name;                /* in models.conf */
+    const char *file;                /* a GGUF of the user's own; absolute */
+    const char *url, *model;         /* an OpenAI-compatible server, and what it calls the model */
+    const char *key_env, *key_file;  /* where its key stands; NULL: no key */
+    size_t dimensions, context;      /* 0: as the model says */
+};
+/* The same from one text: "none", a name of models.conf, or (with a slash or ".gguf" at its end) a file, relative to `folder`. */
+qa_status config_read_model(struct arena *a, const char *text, const char *folder, struct config_model *out, qa_error *err);
+
 struct config {
     const char *path;                /* absolute; NULL: there is no file, and all else is empty */
     const char *index, *state;       /* absolute; NULL: not set */
     const struct config_source *sources;
     size_t n_sources;
+    struct config_model embedder, generator;
 };
 
 /* Loads `path`, or when it is NULL the first of: quaere.yaml in the working folder and those above it; quaere/quaere.yaml in

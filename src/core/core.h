@@ -4,6 +4,8 @@
 
 #include "answer/answer.h"
 #include "core/config.h"
+#include "port/embedder.h"
+#include "port/generator.h"
 #include "store/store.h"
 #include <stdatomic.h>
 
@@ -15,6 +17,14 @@ enum {
     CORE_HITS_MAX = 1000,
     CORE_EARLIER_TURNS = 8, /* turns of a conversation that are looked at */
 };
+#define CORE_EMBEDDER "all-MiniLM-L6-v2" /* where nothing else is said, and they have been pulled */
+#define CORE_GENERATOR "qwen2.5-coder-0.5b-instruct"
+
+/* A model in use, or why there is none. */
+struct core_model {
+    bool tried;
+    qa_error why;                 /* QA_OK, or why it cannot be opened although it was asked for */
+};
 
 struct qa {
     struct arena memory;          /* paths and configuration; lives as long as the handle */
@@ -24,6 +34,10 @@ struct qa {
     struct store_index *reader, *writer;
     struct store_state *state;
     struct words *words;
+    struct config_model embedder_choice, generator_choice; /* option, environment, configuration */
+    struct core_model embedder_state, generator_state;
+    struct embedder_port embedder;   /* ops NULL: not open */
+    struct generator_port generator;
     atomic_int cancel;
 };
 
@@ -34,6 +48,14 @@ qa_status core_write_index(qa *q, struct index_port *out, qa_error *err);
 qa_status core_open_memory(qa *q, bool create, struct memory_port *out, qa_error *err);
 /* Makes the id of the newest conversation of "last". QA_NOT_FOUND. */
 qa_status core_find_conversation(const struct memory_port *memory, struct arena *a, const char **id, qa_error *err);
+/* The models, opened at the first use; *out stays NULL when none was asked for and the default has not been pulled, or "none" was. `made_with`: the embedder whose
+ * vectors the index holds, which comes before the program's default; NULL: none. A failure is told again at each call. */
+qa_status core_open_embedder(qa *q, const char *made_with, struct embedder_port **out, qa_error *err);
+qa_status core_open_generator(qa *q, struct generator_port **out, qa_error *err);
+/* Option, environment variable, configuration. */
+qa_status core_choose_model(qa *q, const char *option, const char *variable, const struct config_model *configured, struct config_model *out,
+                            qa_error *err);
+void core_close_models(qa *q);
 struct words *core_words(qa *q, qa_error *err);
 /* Milliseconds since `started` (clock_mono_ms), or since the process started for the first call of a handle opened that way. */
 double core_elapsed_ms(qa *q, double started);
@@ -45,12 +67,28 @@ struct core_question {
     struct search_request search;
     struct caller caller;
     const char *conversation; /* NULL: none yet */
+    struct answer_turn *turns; /* what was asked and answered before, oldest first */
+    size_t n_turns;
 };
 qa_status core_prepare(qa *q, struct arena *a, const qa_question *question, size_t default_k, struct core_question *out,
                        qa_error *err);
 
-/* Hits of the search as the public structs. */
-qa_status core_make_hits(struct arena *a, const struct search_result *found, qa_hit **out, qa_error *err);
+struct qa_hits {
+    struct arena memory;
+    struct core_question question;
+    struct search_result found;
+    qa_hit *hits;
+    const char *embedder;       /* whose vectors were searched; NULL: words alone */
+    uint64_t pending;           /* chunks that have no vector yet */
+    char warning[600];
+    double retrieve_ms, total_ms;
+    char *json;
+};
+/* Makes `h`, which is zeroed, ready to search: its arena, its question, the embedder. Release it with core_release_hits whatever comes back. */
+qa_status core_begin_search(qa *q, const qa_question *question, size_t default_k, struct qa_hits *h, struct index_port *index, qa_error *err);
+/* The same, and finds the passages for a question into `h`. The evidence is not judged yet. */
+qa_status core_find(qa *q, const qa_question *question, size_t default_k, struct qa_hits *h, qa_error *err);
+void core_release_hits(struct qa_hits *h);
 json_t *core_hit_json(const qa_hit *hit, bool *ok);
 json_t *core_strings_json(const char *const *strings, size_t n, bool *ok);
 const char *core_evidence_name(qa_evidence evidence);

@@ -1,6 +1,7 @@
 /* What the index holds, as JSON; and why a document is not where it was expected. */
 #include "core/core.h"
 #include "base/clock.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,7 +202,8 @@ static qa_status explain_ranked(struct arena *a, const struct search_place *plac
                                       missing ? missing : ""), ok, json, err);
     json_put(root, "rank", json_integer((json_int_t)place->rank), &ok);
     json_put(root, "score", json_round(place->score, 4), &ok);
-    json_put(root, "text_score", json_round(place->text_score, 4), &ok);
+    json_put(root, "text_score", isnan(place->text_score) ? json_null() : json_round(place->text_score, 4), &ok);
+    json_put(root, "vector_score", isnan(place->vector_score) ? json_null() : json_round(place->vector_score, 4), &ok);
     json_put(root, "chunk", json_text0(place->best.chunk), &ok);
     return explained(a, root, "ranked",
                      arena_printf(a, "%s is ranked %zu (its best passage; score %.3f). It holds: %s.%s%s%s", document, place->rank, place->score,
@@ -209,20 +211,18 @@ static qa_status explain_ranked(struct arena *a, const struct search_place *plac
                                   place->n_missing ? "." : ""), ok, json, err);
 }
 
-static qa_status explain(qa *q, struct arena *a, const qa_question *question, const char *document, char **json, qa_error *err) {
+static qa_status explain(qa *q, struct qa_hits *h, const qa_question *question, const char *document, char **json, qa_error *err) {
     struct index_port index = {0};
-    struct core_question ready;
+    struct arena *a = &h->memory;
     struct index_document d = {0}, visible = {0};
     struct search_place place = {0};
     uint64_t *chunks = NULL;
     size_t n = 0;
     bool ok = true;
-    struct words *words = core_words(q, err);
-    qa_status status = words ? core_read_index(q, &index, err) : QA_NO_MEMORY;
-    if (status == QA_OK)
-        status = core_prepare(q, a, question, CORE_HITS_DEFAULT, &ready, err);
+    qa_status status = core_begin_search(q, question, CORE_HITS_DEFAULT, h, &index, err);
     if (status != QA_OK)
         return status;
+    const struct search_request *request = &h->question.search;
     json_t *root = json_object();
     json_put(root, "document", json_text0(document), &ok);
     struct index_scope everything = {0};
@@ -230,16 +230,16 @@ static qa_status explain(qa *q, struct arena *a, const qa_question *question, co
     if (status == QA_NOT_FOUND)
         return explain_absent(&index, a, document, root, json, err);
     if (status == QA_OK) {
-        if (!caller_may_see(&ready.caller, d.restricted, d.groups, d.n_groups))
+        if (!caller_may_see(&h->question.caller, d.restricted, d.groups, d.n_groups))
             return explained(a, root, "hidden", arena_printf(a, "%s is in the index, but hidden from this caller: it is for %s.", document,
                              d.n_groups ? join_words(a, d.groups, d.n_groups) : "nobody"), ok, json, err);
-        status = index.ops->find_document(index.self, &ready.search.scope, d.source, d.path, a, &visible, &chunks, &n, err);
+        status = index.ops->find_document(index.self, &request->scope, d.source, d.path, a, &visible, &chunks, &n, err);
         if (status == QA_NOT_FOUND)
             return explained(a, root, "filtered", arena_printf(a, "%s is in the index, but outside the filter or collection.", document),
                              ok, json, err);
     }
     if (status == QA_OK)
-        status = search_find_document(&index, words, a, &ready.search, d.document, &place, err);
+        status = search_find_document(&index, q->words, a, request, d.document, &place, err);
     if (status == QA_OK)
         return explain_ranked(a, &place, document, root, json, err);
     json_decref(root);
@@ -247,10 +247,9 @@ static qa_status explain(qa *q, struct arena *a, const qa_question *question, co
 }
 
 qa_status qa_explain(qa *q, const qa_question *question, const char *document, char **json, qa_error *err) {
-    struct arena a;
+    struct qa_hits h = {0};
     *json = NULL;
-    arena_init(&a, CORE_REQUEST_CEILING);
-    qa_status status = explain(q, &a, question, document, json, err);
-    arena_free(&a);
+    qa_status status = explain(q, &h, question, document, json, err);
+    core_release_hits(&h);
     return core_finish(q, status);
 }

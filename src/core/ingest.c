@@ -63,7 +63,12 @@ static qa_status no_statistics(void *self, struct index_statistics *out, qa_erro
     *out = (struct index_statistics){0};
     return QA_OK;
 }
-static const struct index_ops no_index = {.known_documents = no_known, .get_source = no_source, .find_failure = no_failure,
+static qa_status no_space(void *self, struct arena *a, struct index_space *out, qa_error *err) {
+    (void)self, (void)a, (void)err;
+    *out = (struct index_space){0};
+    return QA_OK;
+}
+static const struct index_ops no_index = {.vector_space = no_space, .known_documents = no_known, .get_source = no_source, .find_failure = no_failure,
                                           .list_sources = no_sources, .statistics = no_statistics};
 
 /* ---- */
@@ -321,21 +326,87 @@ static qa_status run_all(struct call *c, qa_error *err) {
     return status;
 }
 
+/* Vectors of all chunks that have none. Without an embedder the index stays what it is: words. */
+static qa_status embed(struct call *c, qa_error *err) {
+    struct index_space space = {0};
+    struct embedder_port *embedder = NULL;
+    const qa_ingest_options *o = c->options;
+    if (o->dry_run || o->no_embed)
+        return QA_OK;
+    qa_status status = c->index.ops->vector_space(c->index.self, c->a, &space, err);
+    if (status == QA_OK && space.dimensions && !space.pending)
+        return QA_OK; /* nothing to load a model for */
+    if (status == QA_OK)
+        status = core_open_embedder(c->q, space.name, &embedder, err);
+    if (status == QA_OK && embedder) {
+        struct ingest_embedding run = {.index = c->index, .embedder = *embedder, .on_event = o->on_event, .user = o->user, .cancel = &c->q->cancel};
+        status = ingest_embed(&run, c->report, err);
+    }
+    if (status == QA_OK || status == QA_CANCELLED)
+        return status;
+    return error_prefix(err, status, "the documents can be found by their words, but not all have their vectors: ");
+}
+
+static void count(struct call *c) {
+    struct index_statistics statistics = {0};
+    struct index_space space = {0};
+    if (!c->index.ops)
+        return;
+    if (c->index.ops->statistics(c->index.self, &statistics, NULL) == QA_OK) {
+        c->report->total_documents = statistics.documents;
+        c->report->total_chunks = statistics.chunks;
+    }
+    if (c->index.ops->vector_space(c->index.self, c->a, &space, NULL) == QA_OK) {
+        c->report->has_vectors = space.dimensions > 0;
+        c->report->vectors_pending = space.dimensions ? space.pending : 0;
+    }
+}
+
 qa_status qa_ingest(qa *q, const qa_ingest_options *options, qa_ingest_report *report, qa_error *err) {
     qa_ingest_report ignored;
     struct arena a;
-    struct index_statistics statistics = {0};
     arena_init(&a, INGEST_CEILING);
     struct call c = {.q = q, .options = options, .a = &a, .report = report ? report : &ignored};
     *c.report = (qa_ingest_report){0};
     double started = clock_mono_ms();
-    qa_status status = core_finish(q, run_all(&c, err)); /* before the statistics: a cancelled run has some too */
-    if (c.index.ops && c.index.ops->statistics(c.index.self, &statistics, NULL) == QA_OK) {
-        c.report->total_documents = statistics.documents;
-        c.report->total_chunks = statistics.chunks;
-    }
+    qa_status status = run_all(&c, err);
+    if (status == QA_OK)
+        status = embed(&c, err);
+    core_finish(q, status); /* before counting: a cancelled run has counts too */
+    count(&c);
     c.report->elapsed_ms = clock_mono_ms() - started;
     json_decref(c.metadata);
     arena_free(&a);
     return status;
+}
+
+qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event, void *user), void *user, qa_ingest_report *report, qa_error *err) {
+    qa_ingest_report ignored;
+    struct index_port index = {0};
+    struct embedder_port *embedder = NULL;
+    double started = clock_mono_ms();
+    report = report ? report : &ignored;
+    *report = (qa_ingest_report){0};
+    qa_status status = core_open_embedder(q, NULL, &embedder, err); /* before anything is forgotten */
+    if (status == QA_OK && !embedder)
+        status = error_set(err, QA_NOT_FOUND, "there is no embedder; get one with: quaere model pull %s", CORE_EMBEDDER);
+    if (status == QA_OK)
+        status = core_write_index(q, &index, err);
+    if (status == QA_OK)
+        status = index.ops->begin(index.self, err);
+    if (status == QA_OK) {
+        status = index.ops->drop_vectors(index.self, err);
+        if (status == QA_OK) /* in the same step, so that a stopped run is continued with this embedder */
+            status = index.ops->use_space(index.self, embedder->name, embedder->fingerprint, embedder->dimensions, err);
+        if (status == QA_OK)
+            status = index.ops->commit(index.self, err);
+        if (status != QA_OK)
+            index.ops->rollback(index.self);
+    }
+    if (status == QA_OK) {
+        struct ingest_embedding run = {.index = index, .embedder = *embedder, .on_event = on_event, .user = user, .cancel = &q->cancel};
+        status = ingest_embed(&run, report, err);
+    }
+    report->elapsed_ms = clock_mono_ms() - started;
+    return core_finish(q, status);
 }

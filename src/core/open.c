@@ -70,6 +70,10 @@ qa_status qa_open(const qa_open_options *options, qa **out, qa_error *err) {
     } else if (status == QA_OK) {
         status = choose_file(q, options->state, "QUAERE_STATE", q->config->state, "state.db", &q->state_path, err);
     }
+    if (status == QA_OK)
+        status = core_choose_model(q, options->embedder, "QUAERE_EMBEDDER", &q->config->embedder, &q->embedder_choice, err);
+    if (status == QA_OK)
+        status = core_choose_model(q, options->generator, "QUAERE_GENERATOR", &q->config->generator, &q->generator_choice, err);
     if (status != QA_OK) {
         qa_close(q);
         return status;
@@ -84,6 +88,7 @@ void qa_close(qa *q) {
     store_close_index(q->reader);
     store_close_index(q->writer);
     store_close_state(q->state);
+    core_close_models(q);
     words_free(q->words);
     arena_free(&q->memory);
     free(q);

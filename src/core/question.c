@@ -3,19 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Questions of the history, oldest first. */
-static qa_status take_history(struct arena *a, const qa_question *question, struct search_request *search, qa_error *err) {
+/* Questions of the history, oldest first; an answer belongs to the question before it. */
+static qa_status take_history(struct arena *a, const qa_question *question, struct core_question *out, qa_error *err) {
     const char **earlier = arena_array(a, question->n_history + 1, sizeof *earlier);
-    if (!earlier)
+    out->turns = arena_array(a, question->n_history + 1, sizeof *out->turns);
+    if (!earlier || !out->turns)
         return arena_error(a, err, "reading the history");
     for (size_t i = 0; i < question->n_history; i++) {
         const qa_message *m = &question->history[i];
         if (!m->role || !m->content)
             return error_set(err, QA_BAD_INPUT, "message %zu of the history has no %s", i + 1, m->role ? "content" : "role");
-        if (strcmp(m->role, "user") == 0)
-            earlier[search->n_earlier++] = m->content;
+        if (strcmp(m->role, "user") == 0) {
+            earlier[out->search.n_earlier++] = m->content;
+            out->turns[out->n_turns++] = (struct answer_turn){m->content, NULL};
+        } else if (strcmp(m->role, "assistant") == 0 && out->n_turns) {
+            out->turns[out->n_turns - 1].answer = m->content;
+        }
     }
-    search->earlier = earlier;
+    out->search.earlier = earlier;
     return QA_OK;
 }
 
@@ -31,12 +36,15 @@ static qa_status take_conversation(qa *q, struct arena *a, const char *id, struc
     if (status != QA_OK)
         return status;
     const char **earlier = arena_array(a, n + 1, sizeof *earlier);
-    if (!earlier)
+    out->turns = arena_array(a, n + 1, sizeof *out->turns);
+    if (!earlier || !out->turns)
         return arena_error(a, err, "reading the conversation");
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         earlier[i] = turns[i].question;
+        out->turns[i] = (struct answer_turn){turns[i].question, turns[i].refused ? NULL : turns[i].answer};
+    }
     out->search.earlier = earlier;
-    out->search.n_earlier = n;
+    out->search.n_earlier = out->n_turns = n;
     out->conversation = id;
     return QA_OK;
 }
@@ -63,14 +71,12 @@ qa_status core_prepare(qa *q, struct arena *a, const qa_question *question, size
         return error_set(err, QA_BAD_USAGE, "there is no question");
     if (question->k > CORE_HITS_MAX)
         return error_set(err, QA_BAD_USAGE, "%zu passages are too many; %d is the most", question->k, CORE_HITS_MAX);
-    if (question->mode == QA_MODE_VECTOR)
-        return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors; ask with mode text", q->index_path);
     if (question->n_history && question->conversation)
         return error_set(err, QA_BAD_USAGE, "give a history or a conversation, not both");
     qa_status status = take_filter(a, question, &filter, err);
     if (status == QA_OK)
         status = question->conversation ? take_conversation(q, a, question->conversation, out, err)
-                                        : take_history(a, question, &out->search, err);
+                                        : take_history(a, question, out, err);
     if (status != QA_OK)
         return status;
     out->caller = (struct caller){.owner = !question->as_caller && !question->n_groups,
@@ -79,6 +85,8 @@ qa_status core_prepare(qa *q, struct arena *a, const qa_question *question, size
                                   .n_groups = question->n_groups};
     if (!(out->search.question = arena_string(a, question->text))) /* it is part of the result, which outlives the call */
         return arena_error(a, err, "reading the question");
+    out->search.mode = question->mode;
+    out->search.cancel = &q->cancel;
     out->search.k = question->k ? question->k : default_k;
     out->search.scope = (struct index_scope){.caller = &out->caller, .filter = filter, .collection = question->collection};
     return QA_OK;

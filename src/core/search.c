@@ -1,22 +1,15 @@
 #include "core/core.h"
 #include "base/clock.h"
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct qa_hits {
-    struct arena memory;
-    struct core_question question;
-    struct search_result found;
-    qa_hit *hits;
-    double retrieve_ms, total_ms;
-    char *json;
-};
 
 const char *core_evidence_name(qa_evidence evidence) {
     return evidence == QA_EVIDENCE_STRONG ? "strong" : evidence == QA_EVIDENCE_WEAK ? "weak" : "none";
 }
 
-qa_status core_make_hits(struct arena *a, const struct search_result *found, qa_hit **out, qa_error *err) {
+static qa_status make_hits(struct arena *a, const struct search_result *found, qa_hit **out, qa_error *err) {
     qa_hit *hits = arena_array(a, found->n_hits, sizeof *hits);
     if (!hits)
         return arena_error(a, err, "collecting passages");
@@ -27,6 +20,7 @@ qa_status core_make_hits(struct arena *a, const struct search_result *found, qa_
             .rank = i + 1,
             .score = from->score,
             .text_score = from->text_score,
+            .vector_score = from->vector_score,
             .chunk = p->chunk,
             .source = p->source,
             .document = p->path,
@@ -46,29 +40,89 @@ qa_status core_make_hits(struct arena *a, const struct search_result *found, qa_
     return QA_OK;
 }
 
-qa_status qa_search(qa *q, const qa_question *question, qa_hits **out, qa_error *err) {
+/* The embedder of the index's vectors, when the question may use them. What stands in the way is a warning, and the reason of the failure only when vectors alone were
+ * asked for. */
+static qa_status choose_embedder(qa *q, const struct index_port *index, struct qa_hits *h, qa_error *err) {
+    struct search_request *request = &h->question.search;
+    struct embedder_port *embedder = NULL;
+    struct index_space space = {0};
+    qa_error said = {0};
+    if (request->mode == QA_MODE_TEXT)
+        return QA_OK;
+    qa_status status = index->ops->vector_space(index->self, &h->memory, &space, err);
+    if (status != QA_OK)
+        return status;
+    h->pending = space.dimensions ? space.pending : 0;
+    if (!space.dimensions || !space.vectors) {
+        if (request->mode != QA_MODE_VECTOR)
+            return QA_OK;
+        return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors; make them with: quaere model pull %s, then quaere index reembed",
+                         q->index_path, CORE_EMBEDDER);
+    }
+    status = core_open_embedder(q, space.name, &embedder, &said);
+    if (status == QA_OK && !embedder && !q->embedder_choice.none)
+        status = error_set(&said, QA_NOT_FOUND, "the index has vectors of %s, and that model is not here; get it with: quaere model pull %s", space.name,
+                           space.name);
+    else if (status == QA_OK && !embedder)
+        return request->mode == QA_MODE_VECTOR ? error_set(err, QA_BAD_USAGE, "a search by vectors needs an embedder, and none is set") : QA_OK;
+    else if (status == QA_OK && (strcmp(space.fingerprint, embedder->fingerprint) != 0 || space.dimensions != embedder->dimensions))
+        status = error_set(&said, QA_BAD_CONFIG, "the index was made with %s (%zu dimensions), and the embedder is %s (%zu): set models: embedder: %s, or make its "
+                           "vectors anew with: quaere index reembed", space.name, space.dimensions, embedder->name, embedder->dimensions, space.name);
+    if (status == QA_OK) {
+        request->embedder = embedder;
+        request->pending = space.pending > 0;
+        h->embedder = embedder->name;
+        return QA_OK;
+    }
+    if (request->mode == QA_MODE_VECTOR || status == QA_CANCELLED || status == QA_NO_MEMORY)
+        return error_set(err, status, "%s", said.message);
+    snprintf(h->warning, sizeof h->warning, "searched by words alone: %s", said.message);
+    return QA_OK;
+}
+
+qa_status core_begin_search(qa *q, const qa_question *question, size_t default_k, struct qa_hits *h, struct index_port *index, qa_error *err) {
+    arena_init(&h->memory, CORE_REQUEST_CEILING);
+    qa_status status = core_words(q, err) ? core_read_index(q, index, err) : QA_NO_MEMORY;
+    if (status == QA_OK)
+        status = core_prepare(q, &h->memory, question, default_k, &h->question, err);
+    return status == QA_OK ? choose_embedder(q, index, h, err) : status;
+}
+
+qa_status core_find(qa *q, const qa_question *question, size_t default_k, struct qa_hits *h, qa_error *err) {
     struct index_port index = {0};
+    double started = clock_mono_ms();
+    qa_status status = core_begin_search(q, question, default_k, h, &index, err);
+    if (status == QA_OK)
+        status = search_run(&index, q->words, &h->memory, &h->question.search, &h->found, err);
+    if (status == QA_OK && h->found.notice) {
+        h->embedder = NULL;
+        snprintf(h->warning, sizeof h->warning, "%s", h->found.notice);
+    }
+    if (status == QA_OK)
+        status = make_hits(&h->memory, &h->found, &h->hits, err);
+    h->retrieve_ms = clock_mono_ms() - started;
+    return status;
+}
+
+void core_release_hits(struct qa_hits *h) {
+    arena_free(&h->memory);
+    free(h->json);
+    h->json = NULL;
+}
+
+qa_status qa_search(qa *q, const qa_question *question, qa_hits **out, qa_error *err) {
     *out = NULL;
     qa_hits *h = calloc(1, sizeof *h);
     if (!h)
         return core_finish(q, error_no_memory(err, "searching"));
-    arena_init(&h->memory, CORE_REQUEST_CEILING);
     double started = clock_mono_ms();
-    struct words *words = core_words(q, err);
-    qa_status status = words ? core_read_index(q, &index, err) : QA_NO_MEMORY;
+    qa_status status = core_find(q, question, CORE_HITS_DEFAULT, h, err);
     if (status == QA_OK)
-        status = core_prepare(q, &h->memory, question, CORE_HITS_DEFAULT, &h->question, err);
-    if (status == QA_OK)
-        status = search_run(&index, words, &h->memory, &h->question.search, &h->found, err);
-    if (status == QA_OK)
-        status = answer_judge(words, &h->memory, &h->found, err);
-    if (status == QA_OK)
-        status = core_make_hits(&h->memory, &h->found, &h->hits, err);
+        status = answer_judge(q->words, &h->memory, &h->found, err);
     if (status != QA_OK) {
         qa_hits_free(h);
         return core_finish(q, status);
     }
-    h->retrieve_ms = clock_mono_ms() - started;
     h->total_ms = core_elapsed_ms(q, started);
     *out = h;
     return core_finish(q, QA_OK);
@@ -77,14 +131,14 @@ qa_status qa_search(qa *q, const qa_question *question, qa_hits **out, qa_error 
 void qa_hits_free(qa_hits *h) {
     if (!h)
         return;
-    arena_free(&h->memory);
-    free(h->json);
+    core_release_hits(h);
     free(h);
 }
 
 size_t qa_hits_count(const qa_hits *h) { return h->found.n_hits; }
 const qa_hit *qa_hits_get(const qa_hits *h, size_t i) { return i < h->found.n_hits ? &h->hits[i] : NULL; }
 qa_evidence qa_hits_evidence(const qa_hits *h) { return h->found.evidence; }
+const char *qa_hits_warning(const qa_hits *h) { return h->warning[0] ? h->warning : NULL; }
 
 json_t *core_strings_json(const char *const *strings, size_t n, bool *ok) {
     json_t *list = json_array();
@@ -101,10 +155,12 @@ json_t *core_stored_json(const char *text, bool *ok) {
     return status == QA_OK || !*ok ? value : json_object();
 }
 
+static json_t *raw_score(double score) { return isnan(score) ? json_null() : json_round(score, 4); }
+
 json_t *core_hit_json(const qa_hit *h, bool *ok) {
     json_t *o = json_object(), *scores = json_object();
-    json_put(scores, "text", json_round(h->text_score, 4), ok);
-    json_put(scores, "vector", json_null(), ok);
+    json_put(scores, "text", raw_score(h->text_score), ok);
+    json_put(scores, "vector", raw_score(h->vector_score), ok);
     json_put(o, "rank", json_integer((json_int_t)h->rank), ok);
     json_put(o, "score", json_round(h->score, 4), ok);
     json_put(o, "scores", scores, ok);
@@ -131,13 +187,15 @@ const char *qa_hits_json(qa_hits *h) {
     json_t *root = json_object(), *hits = json_array(), *timing = json_object();
     for (size_t i = 0; i < h->found.n_hits; i++)
         json_add(hits, core_hit_json(&h->hits[i], &ok), &ok);
-    json_put(timing, "embed", json_null(), &ok);
+    json_put(timing, "embed", h->embedder ? json_round(h->found.embed_ms, 2) : json_null(), &ok);
     json_put(timing, "retrieve", json_round(h->retrieve_ms, 2), &ok);
     json_put(timing, "total", json_round(h->total_ms, 2), &ok);
     json_put(root, "question", json_text0(h->question.search.question), &ok);
     json_put(root, "searched", core_strings_json(h->found.searched, h->found.n_searched, &ok), &ok);
     json_put(root, "evidence", json_string(core_evidence_name(h->found.evidence)), &ok);
-    json_put(root, "vectors_pending", json_integer(0), &ok);
+    json_put(root, "vectors_pending", json_integer((json_int_t)h->pending), &ok);
+    if (h->warning[0])
+        json_put(root, "warning", json_text0(h->warning), &ok);
     json_put(root, "hits", hits, &ok);
     json_put(root, "timing_ms", timing, &ok);
     h->json = ok ? json_write(root, 2) : NULL;

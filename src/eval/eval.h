@@ -151,6 +151,7 @@ struct eval_options {
     qa_mode mode;
     size_t k;       /* hits; at least EVAL_MIN_HITS are asked for */
     bool answers;   /* ask, do not only search */
+    bool extractive; /* without a language model */
     const char *out; /* folder for run.jsonl, made if needed; NULL: none */
     void (*on_turn)(void *user, size_t done, size_t total); /* after each turn, on the calling thread */
     void *user;

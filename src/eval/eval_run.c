@@ -211,6 +211,7 @@ static qa_status run_turn(struct runner *r, const struct dialogue *d, struct eva
         status = keep_top(r, hits, result);
     if (status == QA_OK && r->options->answers) {
         question.k = 0;
+        question.extractive = r->options->extractive;
         start = clock_mono_ms();
         status = qa_ask(r->q, &question, &answer, r->err);
         result->ms = clock_mono_ms() - start;

@@ -4,6 +4,7 @@
 
 #include "doc/doc.h"
 #include "port/documents.h"
+#include "port/embedder.h"
 #include "port/index.h"
 #include <stdatomic.h>
 
@@ -114,5 +115,20 @@ struct ingest_run {
 /* Adds to *report (several sources, one report), also on failure: what it counts is committed. Moves and pruning happen only
  * when the listing is complete and was read to its end. */
 qa_status ingest_source(const struct ingest_run *run, qa_ingest_report *report, qa_error *err);
+
+/* ---- Vectors ---- */
+
+struct ingest_embedding {
+    struct index_port index;
+    struct embedder_port embedder;
+    void (*on_event)(const qa_ingest_event *event, void *user); /* QA_INGEST_EMBEDDING; NULL: none */
+    void *user;
+    const atomic_int *cancel;
+};
+/* Gives every chunk that has none its vector, and commits every few seconds, so that a stopped run goes on where it was. Adds to report. QA_BAD_CONFIG
+ * when the index holds vectors of another embedder. */
+qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *report, qa_error *err);
+/* What the vector of a chunk is made of: title and headings in one line, then the text as a person sees it. NULL when the arena is full. */
+char *ingest_embedded_text(struct arena *a, const struct index_pending *chunk, size_t *len);
 
 #endif

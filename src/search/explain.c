@@ -1,5 +1,6 @@
 /* Where one document stands in the whole order, for "why is it not there?". */
 #include "search/search_internal.h"
+#include <math.h>
 #include <string.h>
 
 struct seen {
@@ -47,25 +48,20 @@ static qa_status compare(struct words *words, struct arena *a, const struct sear
 
 static qa_status find_place(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
                             uint64_t document, struct search_place *out, qa_error *err) {
-    struct search_terms terms = {0};
-    const char **searched = NULL;
-    struct index_candidate *found = NULL;
-    size_t n_searched = 0, n = 0;
-    uint64_t total = 0;
-    qa_status status = search_weigh(index, words, a, request, &terms, &searched, &n_searched, err);
-    if (status == QA_OK)
-        status = search_candidates(index, &request->scope, &terms, 0, a, &found, &n, &total, err);
-    if (status == QA_OK && total) /* everything that matches */
-        status = search_candidates(index, &request->scope, &terms, total, a, &found, &n, &total, err);
+    struct search_result found = {.question = request->question};
+    struct search_ranked *ranked = NULL;
+    size_t n = 0;
+    qa_status status = search_rank(index, words, a, request, SIZE_MAX, &found, &ranked, &n, err); /* everything that matches */
     for (size_t i = 0; status == QA_OK && i < n && !out->found; i++)
-        if (found[i].document == document) {
+        if (ranked[i].document == document) {
             out->found = true;
             out->rank = i + 1;
-            out->score = found[i].score / found[0].score;
-            out->text_score = found[i].score;
-            status = index->ops->load_passages(index->self, &found[i].chunk, 1, a, &out->best, err);
+            out->score = ranked[i].score;
+            out->text_score = ranked[i].text;
+            out->vector_score = ranked[i].vector < -0.5 ? NAN : ranked[i].vector;
+            status = index->ops->load_passages(index->self, &ranked[i].chunk, 1, a, &out->best, err);
         }
-    return status == QA_OK ? compare(words, a, &terms, out, err) : status;
+    return status == QA_OK ? compare(words, a, &found.terms, out, err) : status;
 }
 
 qa_status search_find_document(const struct index_port *index, struct words *words, struct arena *a,

@@ -1,8 +1,6 @@
 #include "search/search_internal.h"
 #include <string.h>
 
-enum { GAP_RANK = 10 }; /* the tenth chunk tells whether the best stands out */
-
 static qa_status check_question(const char *question, qa_error *err) {
     size_t n = strlen(question);
     if (n > SEARCH_QUESTION_MAX)
@@ -12,18 +10,26 @@ static qa_status check_question(const char *question, qa_error *err) {
     return QA_OK;
 }
 
+/* Those that nobody needed for the order: a person wants to see them. */
+static qa_status fill_cosines(const struct index_port *index, struct arena *a, const float *query, const uint64_t *chunks, struct search_ranked *found, size_t n,
+                              qa_error *err) {
+    double *cosines = arena_array(a, n, sizeof *cosines);
+    if (!cosines)
+        return arena_error(a, err, "searching");
+    qa_status status = n ? index->ops->vector_scores(index->self, query, chunks, n, cosines, err) : QA_OK;
+    for (size_t i = 0; status == QA_OK && i < n; i++)
+        found[i].vector = cosines[i];
+    return status;
+}
+
 /* Between finding and loading nobody's writing may show: both happen in one state of the index. */
 static qa_status find_passages(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
                                struct search_result *out, qa_error *err) {
-    struct index_candidate *found = NULL;
+    struct search_ranked *found = NULL;
     size_t n = 0;
-    qa_status status = search_weigh(index, words, a, request, &out->terms, &out->searched, &out->n_searched, err);
-    if (status == QA_OK)
-        status = search_candidates(index, &request->scope, &out->terms, request->k > GAP_RANK ? request->k : GAP_RANK, a, &found, &n,
-                                   &out->total_chunks, err);
+    qa_status status = search_rank(index, words, a, request, request->k, out, &found, &n, err);
     if (status != QA_OK)
         return status;
-    out->gap = n < GAP_RANK ? SEARCH_USUAL_GAP : (found[0].score - found[GAP_RANK - 1].score) / found[0].score;
     if (n > request->k)
         n = request->k;
     uint64_t *chunks = arena_array(a, n, sizeof *chunks);
@@ -34,8 +40,10 @@ static qa_status find_passages(const struct index_port *index, struct words *wor
     for (size_t i = 0; i < n; i++)
         chunks[i] = found[i].chunk;
     status = index->ops->load_passages(index->self, chunks, n, a, passages, err);
+    if (status == QA_OK && out->query)
+        status = fill_cosines(index, a, out->query, chunks, found, n, err);
     for (size_t i = 0; status == QA_OK && i < n; i++)
-        out->hits[i] = (struct search_hit){.passage = passages[i], .score = found[i].score / found[0].score, .text_score = found[i].score};
+        out->hits[i] = (struct search_hit){passages[i], found[i].score, found[i].text, found[i].vector};
     if (status == QA_OK)
         out->n_hits = n;
     return status;

@@ -2,6 +2,7 @@
 #ifndef SEARCH_SEARCH_H
 #define SEARCH_SEARCH_H
 
+#include "port/embedder.h"
 #include "port/index.h"
 #include "text/words.h"
 
@@ -30,12 +31,17 @@ struct search_request {
     size_t n_earlier;
     struct index_scope scope;
     size_t k;
+    qa_mode mode;
+    const struct embedder_port *embedder; /* the one whose vectors the index holds; NULL: by words alone */
+    bool pending;                         /* some chunks have no vector yet */
+    const atomic_int *cancel;             /* may be NULL */
 };
 
 struct search_hit {
     struct index_passage passage;
     double score;        /* in [0, 1] */
-    double text_score;   /* raw BM25 */
+    double text_score;   /* raw BM25; NAN: not among the best by words */
+    double vector_score; /* raw cosine; NAN: there is none */
 };
 
 struct search_result {
@@ -47,6 +53,9 @@ struct search_result {
     struct search_hit *hits; /* best first */
     size_t n_hits;
     uint64_t total_chunks;
+    const float *query;    /* the vector that was searched; NULL: words alone */
+    double embed_ms;       /* for the vectors of the question; 0 without */
+    const char *notice;    /* something a person should know, such as an embedder that failed so that words alone were searched; NULL */
     qa_evidence evidence;  /* set by answer_judge; the search leaves QA_EVIDENCE_NONE */
 };
 
@@ -58,7 +67,7 @@ qa_status search_run(const struct index_port *index, struct words *words, struct
 struct search_place {
     bool found;
     size_t rank;          /* of its best chunk among all chunks in scope, from 1 */
-    double score, text_score;
+    double score, text_score, vector_score; /* as in search_hit */
     struct index_passage best;
     const char **matched, **missing; /* words of the question that its best chunk holds, or not */
     size_t n_matched, n_missing;

@@ -14,6 +14,14 @@ qa_status search_add_terms(struct words *words, struct arena *a, const char *tex
 /* Candidates for weighed terms; fills their idf. */
 qa_status search_candidates(const struct index_port *index, const struct index_scope *scope, struct search_terms *terms, size_t k,
                             struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
+/* A chunk in the order of the search. */
+struct search_ranked {
+    uint64_t chunk, document;
+    double score, text, vector; /* as in search_hit; vector -1: not computed */
+};
+/* Finds and fuses; fills all of `out` but its hits. At least `depth` chunks by words and as many by vectors are looked at; SIZE_MAX: all that there are. */
+qa_status search_rank(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request, size_t depth,
+                      struct search_result *out, struct search_ranked **ranked, size_t *n, qa_error *err);
 /* Does the question lean on the ones before it? */
 bool search_is_follow_up(struct words *words, const char *question);
 

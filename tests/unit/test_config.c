@@ -91,7 +91,7 @@ static void test_everything(void **state) {
 
 static void test_what_may_be_left_out(void **state) {
     static const char *const texts[] = {
-        "", "\n\n", "# only a comment\n", "---\n", "sources:\n", "sources: []\n", "models: {anything: [goes]}\n", "backends: x\nserver:\n  listen: y\n",
+        "", "\n\n", "# only a comment\n", "---\n", "sources:\n", "sources: []\n", "models:\n", "models: {}\n", "backends: x\nserver:\n  listen: y\n",
         "sources:\n- name: a\n  path: x\n- name: b\n  path: y\n",
     };
     (void)state;
@@ -101,6 +101,7 @@ static void test_what_may_be_left_out(void **state) {
 }
 
 #define SOURCE "sources:\n- name: a\n  path: x\n"
+#define MODEL "models:\n  generator: "
 
 static void test_messages(void **state) {
     static const struct {
@@ -151,6 +152,26 @@ static void test_messages(void **state) {
         {SOURCE "- name: b\n  path: y\n  access: {default: staff}\n",
          "/p/quaere.yaml:2:3: the source \"a\" must state who may see it (access: default: public, signed-in, nobody or a list of groups), since there are "
          "access rules (source \"b\")"},
+        {"models: all\n", "/p/quaere.yaml:1:1: \"models\" must be a map of keys and values"},
+        {"models: {embeder: none}\n", "/p/quaere.yaml:1:10: unknown key \"embeder\" in models; did you mean \"embedder\"?"},
+        {"models:\n  generator:\n", "/p/quaere.yaml:2:3: \"generator\" must be a name of models.conf, a file, none, or a map with \"url\" and \"model\""},
+        {"models:\n  generator: ''\n", "/p/quaere.yaml:2:3: \"generator\" must be a name of models.conf, a file, none, or a map with \"url\" and \"model\""},
+        {"models:\n  generator: [a]\n", "/p/quaere.yaml:2:3: \"generator\" must be a name of models.conf, a file, none, or a map with \"url\" and \"model\""},
+        {MODEL "{url: http://x/v1}\n", "/p/quaere.yaml:2:3: \"generator\" needs \"model\": a name of models.conf or a file, or with \"url\" what the server calls it"},
+        {MODEL "{model: m, url: 127.0.0.1}\n", "/p/quaere.yaml:2:25: \"url\" must begin with http:// or https://, such as http://127.0.0.1:8081/v1"},
+        {MODEL "{model: m, url: 'http://x', key: secret}\n",
+         "/p/quaere.yaml:2:42: unknown key \"key\" in a model; there are: url, model, key_env, key_file, dimensions, context"},
+        {MODEL "{model: m, url: 'http://x', key_env: A, key_file: b}\n", "/p/quaere.yaml:2:3: give \"key_env\" or \"key_file\", not both"},
+        {MODEL "{model: m, key_env: A}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},
+        {MODEL "{model: m, key_file: a}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},
+        {MODEL "{model: m, dimensions: 8}\n", "/p/quaere.yaml:2:3: \"dimensions\" goes with \"url\"; a local model says its own"},
+        {MODEL "{model: m, context: 0}\n", "/p/quaere.yaml:2:25: \"context\" must be a whole number from 1 to 10000000"},
+        {MODEL "{model: m, context: '4096'}\n", "/p/quaere.yaml:2:25: \"context\" must be a whole number from 1 to 10000000"},
+        {MODEL "{model: m, context: 4k}\n", "/p/quaere.yaml:2:25: \"context\" must be a whole number from 1 to 10000000"},
+        {MODEL "{model: m, url: 'http://x', dimensions: 8193}\n", "/p/quaere.yaml:2:42: \"dimensions\" must be a whole number from 1 to 8192"},
+        {MODEL "{model: m, url: 'http://x', dimensions: 10000000000000000000000}\n",
+         "/p/quaere.yaml:2:42: \"dimensions\" must be a whole number from 1 to 8192"},
+        {MODEL "{model: [m]}\n", "/p/quaere.yaml:2:15: \"model\" must be a text"},
         {SOURCE "- name: a\n  path: y\n", "/p/quaere.yaml:4:3: two sources are named \"a\"; the other is in line 2"},
         {SOURCE "- name: b\n  path: x/y\n", "/p/quaere.yaml:4:3: the sources \"a\" (/p/x) and \"b\" (/p/x/y) overlap: a document would be there twice"},
         {SOURCE "- name: b\n  path: .\n", "/p/quaere.yaml:4:3: the sources \"a\" (/p/x) and \"b\" (/p) overlap: a document would be there twice"},
@@ -162,6 +183,66 @@ static void test_messages(void **state) {
             fail_msg("%s\n gave (%s) %s\n not %s", rows[i].text, qa_status_name(status), err.message, rows[i].message);
         assert_null(config);
     }
+}
+
+/* ---- Models ---- */
+
+static void check_model(const char *what, const struct config_model *is, const struct config_model *should) {
+    const char *const pairs[][2] = {{is->name, should->name},       {is->file, should->file},       {is->url, should->url},
+                                    {is->model, should->model},     {is->key_env, should->key_env}, {is->key_file, should->key_file}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (!pairs[i][0] != !pairs[i][1] || (pairs[i][0] && strcmp(pairs[i][0], pairs[i][1]) != 0))
+            fail_msg("%s: %s, not %s", what, pairs[i][0] ? pairs[i][0] : "nothing", pairs[i][1] ? pairs[i][1] : "nothing");
+    if (is->none != should->none || is->dimensions != should->dimensions || is->context != should->context)
+        fail_msg("%s: none %d, %zu dimensions, context %zu", what, is->none, is->dimensions, is->context);
+}
+
+static void test_models(void **state) {
+    static const struct {
+        const char *text;
+        struct config_model model;
+    } rows[] = {
+        {"none", {.none = true}},
+        {"\"none\"", {.none = true}}, /* quoted or not */
+        {"all-MiniLM-L6-v2", {.name = "all-MiniLM-L6-v2"}},
+        {"model.gguf.name", {.name = "model.gguf.name"}},
+        {".gguf", {.file = "/p/.gguf"}},
+        {"mine.gguf", {.file = "/p/mine.gguf"}},
+        {"models/../mine.gguf", {.file = "/p/mine.gguf"}},
+        {"./mine", {.file = "/p/mine"}},
+        {"/elsewhere/mine", {.file = "/elsewhere/mine"}},
+        {"{model: mine.gguf, context: 4096}", {.file = "/p/mine.gguf", .context = 4096}},
+        {"{model: smollm2-135m}", {.name = "smollm2-135m"}},
+        {"{model: none, context: 5}", {.none = true, .context = 5}},
+        {"{url: 'http://127.0.0.1:8081/v1', model: big}", {.url = "http://127.0.0.1:8081/v1", .model = "big"}},
+        {"{url: 'https://x/v1', model: a/b.gguf, key_env: KEY, dimensions: 8192, context: 10000000}", /* the server's own name for it */
+         {.url = "https://x/v1", .model = "a/b.gguf", .key_env = "KEY", .dimensions = 8192, .context = 10000000}},
+        {"{url: 'https://x/v1', model: m, key_file: keys/x}", {.url = "https://x/v1", .model = "m", .key_file = "/p/keys/x"}},
+    };
+    static const char *const roles[] = {"embedder", "generator"};
+    static const struct config_model unset = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int role = 0; role < 2; role++) {
+            char text[300];
+            snprintf(text, sizeof text, "models:\n  %s: %s\n", roles[role], rows[i].text);
+            if (parse(text) != QA_OK)
+                fail_msg("%s: %s", rows[i].text, err.message);
+            check_model(rows[i].text, role ? &config->generator : &config->embedder, &rows[i].model);
+            check_model("the other role", role ? &config->embedder : &config->generator, &unset);
+        }
+}
+
+/* The same as an option says it, relative to another folder. */
+static void test_model_option(void **state) {
+    struct config_model model;
+    (void)state;
+    assert_int_equal(config_read_model(&a, "mine.gguf", "/q", &model, &err), QA_OK);
+    assert_string_equal(model.file, "/q/mine.gguf");
+    assert_int_equal(config_read_model(&a, "none", "/q", &model, &err), QA_OK);
+    assert_true(model.none);
+    assert_int_equal(config_read_model(&a, "", "/q", &model, &err), QA_BAD_USAGE);
+    assert_string_equal(err.message, "the name of a model is empty; write none for no model");
 }
 
 static void test_neighbours_are_no_overlap(void **state) {
@@ -278,8 +359,8 @@ static void test_init(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_everything), TEST(test_what_may_be_left_out), TEST(test_messages), TEST(test_neighbours_are_no_overlap), TEST(test_size),
-        TEST(test_finding),    TEST(test_init),
+        TEST(test_everything), TEST(test_what_may_be_left_out), TEST(test_messages), TEST(test_models), TEST(test_model_option),
+        TEST(test_neighbours_are_no_overlap), TEST(test_size), TEST(test_finding), TEST(test_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static int teardown(void **state) {
 }
 
 static void on_event(const qa_ingest_event *e, void *user) {
-    static const char *const words[] = {"progress", "added", "changed", "moved", "forgotten", "failed", "notice"};
+    static const char *const words[] = {"progress", "added", "changed", "moved", "forgotten", "failed", "embedding", "notice"};
     (void)user;
     if (e->kind == QA_INGEST_PROGRESS)
         return;

@@ -1,0 +1,176 @@
+/* Vectors follow the text: a document can be found by its words as soon as it is stored, and this runs after all of them, in this run or in a
+ * later one.
+ *
+ * A batch is read, its texts hashed, and only those computed that no chunk of the index had before: a document that changed in one place costs
+ * one chunk, a renamed one nothing, a text that stands in a hundred documents one. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "ingest/ingest.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BATCH = 128,                   /* chunks between two commits: a few seconds of a slow embedder */
+    BATCH_MEMORY = 256 << 20,
+};
+static const double PROGRESS_EVERY_MS = 250;
+
+struct batch {
+    struct index_pending *chunks;
+    size_t n;
+    uint64_t *numbers;
+    struct hash128 *keys;
+    struct embedder_text *texts;
+    float *vectors;                /* by chunk */
+    bool *known;
+    /* What has to be computed: each text once. */
+    struct embedder_text *asked;
+    float *answers;
+    size_t n_asked, *asked_by;     /* by chunk: which of the asked, where it is not known */
+};
+
+/* A title that is also the first heading stands once. */
+char *ingest_embedded_text(struct arena *a, const struct index_pending *c, size_t *len) {
+    size_t room = c->plain_len + 2;
+    const char *before = NULL;
+    for (size_t i = 0; i <= c->n_heading; i++)
+        room += strlen(i ? c->heading[i - 1] : c->title) + 3;
+    char *out = arena_alloc(a, room), *to = out;
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i <= c->n_heading; i++) {
+        const char *part = i ? c->heading[i - 1] : c->title;
+        if (!*part || (before && strcmp(before, part) == 0))
+            continue;
+        if (before)
+            to = stpcpy(to, " > ");
+        to = stpcpy(to, part);
+        before = part;
+    }
+    if (before)
+        *to++ = '\n';
+    memcpy(to, c->plain, c->plain_len);
+    to += c->plain_len;
+    *to = '\0';
+    *len = (size_t)(to - out);
+    return out;
+}
+
+static qa_status prepare(struct arena *a, struct batch *b, size_t dimensions, qa_error *err) {
+    b->numbers = arena_array(a, b->n, sizeof *b->numbers);
+    b->keys = arena_array(a, b->n, sizeof *b->keys);
+    b->texts = arena_array(a, b->n, sizeof *b->texts);
+    b->known = arena_array(a, b->n, sizeof *b->known);
+    b->asked = arena_array(a, b->n, sizeof *b->asked);
+    b->asked_by = arena_array(a, b->n, sizeof *b->asked_by);
+    b->vectors = arena_array(a, b->n, dimensions * sizeof *b->vectors);
+    b->answers = arena_array(a, b->n, dimensions * sizeof *b->answers);
+    if (!b->numbers || !b->keys || !b->texts || !b->known || !b->asked || !b->asked_by || !b->vectors || !b->answers)
+        return arena_error(a, err, "making vectors");
+    for (size_t i = 0; i < b->n; i++) {
+        b->numbers[i] = b->chunks[i].chunk;
+        b->texts[i].text = ingest_embedded_text(a, &b->chunks[i], &b->texts[i].len);
+        if (!b->texts[i].text)
+            return arena_error(a, err, "making vectors");
+        b->keys[i] = hash_bytes(b->texts[i].text, b->texts[i].len);
+    }
+    return QA_OK;
+}
+
+static void ask_once(struct batch *b) {
+    b->n_asked = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        size_t before = 0;
+        if (b->known[i])
+            continue;
+        while (before < i && (b->known[before] || hash_compare(b->keys[before], b->keys[i]) != 0))
+            before++;
+        b->asked_by[i] = before < i ? b->asked_by[before] : b->n_asked;
+        if (before == i)
+            b->asked[b->n_asked++] = b->texts[i];
+    }
+}
+
+static qa_status embed_batch(const struct ingest_embedding *run, struct arena *a, struct batch *b, uint64_t *computed, qa_error *err) {
+    const struct index_port *index = &run->index;
+    size_t d = run->embedder.dimensions;
+    qa_status status = prepare(a, b, d, err);
+    if (status == QA_OK)
+        status = index->ops->known_vectors(index->self, b->keys, b->n, b->vectors, b->known, err);
+    if (status != QA_OK)
+        return status;
+    ask_once(b);
+    if (b->n_asked)
+        status = run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked, b->n_asked, run->cancel, b->answers, err);
+    if (status != QA_OK)
+        return status;
+    for (size_t i = 0; i < b->n; i++)
+        if (!b->known[i])
+            memcpy(b->vectors + i * d, b->answers + b->asked_by[i] * d, d * sizeof *b->vectors);
+    *computed += b->n_asked;
+    return index->ops->put_vectors(index->self, b->numbers, b->keys, b->vectors, b->n, err);
+}
+
+static void show(const struct ingest_embedding *run, const qa_ingest_report *report, uint64_t done, uint64_t total) {
+    qa_ingest_event event = {.kind = QA_INGEST_EMBEDDING, .done = done, .total = total, .report = report};
+    if (run->on_event)
+        run->on_event(&event, run->user);
+}
+
+static bool cancelled(const struct ingest_embedding *run) { return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed); }
+
+/* One transaction. *n: its chunks, none at the end. */
+static qa_status step(const struct ingest_embedding *run, struct arena *a, uint64_t *after, size_t *n, uint64_t *computed, qa_error *err) {
+    const struct index_port *index = &run->index;
+    struct batch b = {0};
+    arena_reset(a);
+    *n = 0;
+    if (cancelled(run))
+        return error_set(err, QA_CANCELLED, "stopped before all chunks have their vectors; run it again to go on");
+    qa_status status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = index->ops->use_space(index->self, run->embedder.name, run->embedder.fingerprint, run->embedder.dimensions, err);
+    if (status == QA_OK)
+        status = index->ops->pending_chunks(index->self, *after, BATCH, a, &b.chunks, &b.n, err);
+    if (status == QA_OK && b.n)
+        status = embed_batch(run, a, &b, computed, err);
+    if (status == QA_OK)
+        status = index->ops->commit(index->self, err);
+    if (status != QA_OK) {
+        index->ops->rollback(index->self);
+        return status;
+    }
+    *n = b.n;
+    if (b.n)
+        *after = b.chunks[b.n - 1].chunk;
+    return QA_OK;
+}
+
+qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *report, qa_error *err) {
+    struct arena a;
+    struct index_space space = {0};
+    uint64_t after = 0, done = 0, total = 0;
+    size_t n = 1;
+    double shown = clock_mono_ms();
+    arena_init(&a, BATCH_MEMORY);
+    qa_status status = run->index.ops->vector_space(run->index.self, &a, &space, err);
+    total = space.pending;
+    if (status == QA_OK && space.fingerprint && strcmp(space.fingerprint, run->embedder.fingerprint) == 0 && !total)
+        n = 0;
+    while (status == QA_OK && n) {
+        uint64_t computed = 0;
+        status = step(run, &a, &after, &n, &computed, err);
+        if (status != QA_OK)
+            break;
+        done += n;
+        report->embedded += n;
+        report->computed += computed;
+        if (n && clock_mono_ms() - shown >= PROGRESS_EVERY_MS) {
+            shown = clock_mono_ms();
+            show(run, report, done, total > done ? total : done);
+        }
+    }
+    arena_free(&a);
+    return status;
+}

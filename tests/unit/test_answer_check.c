@@ -1,0 +1,167 @@
+/* Where a sentence stands in the passages, on sentences made by hand that are far from any threshold. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "answer/answer_internal.h"
+#include "unit/answer_fixture.h"
+
+static int set_up(void **state) {
+    struct fixture *f = test_calloc(1, sizeof *f);
+    fixture_begin(f);
+    fixture_passage(f);
+    fixture_block(f, UNIT_HEADING, "Session limits");
+    fixture_block(f, UNIT_PARAGRAPH, "A notebook session ends after **12 hours** by default. The limit is set with `max_session_hours` and must not exceed 48. "
+                                     "Sessions of guests cannot be extended.");
+    fixture_close(f, "Sessions", 1);
+    fixture_hidden(f, "\nThis stands in the document and in no passage of it.\n");
+    fixture_passage(f);
+    fixture_block(f, UNIT_PARAGRAPH, "Available instances are listed below.");
+    fixture_block(f, UNIT_TABLE_HEAD, "| Instance | GPUs | Memory |");
+    fixture_block(f, UNIT_TABLE_ROW, "| ml.g4dn.xlarge | 1 | 16 GB |");
+    fixture_block(f, UNIT_TABLE_ROW, "| ml.g5.12xlarge | 4 | 192 GB |");
+    fixture_close(f, "Instances", 0.8);
+    fixture_passage(f);
+    fixture_block(f, UNIT_PARAGRAPH, "To delete a domain, do the following:");
+    fixture_block(f, UNIT_ITEM, "1. Open the administration console.");
+    fixture_block(f, UNIT_ITEM, "2. Remove all user profiles that belong to it.");
+    fixture_close(f, "Domains", 0.6);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    fixture_end(f);
+    test_free(f);
+    return 0;
+}
+
+static struct answer_support check(struct fixture *f, const char *question, const char *sentence) {
+    struct answer_work work;
+    struct answer_support out;
+    fixture_ask(f, question, NULL);
+    assert_int_equal(answer_prepare(f->words, &f->a, &f->found, &work, &f->err), QA_OK);
+    assert_int_equal(answer_check(&work, sentence, &out), QA_OK);
+    return out;
+}
+
+static const char limit[] = "when does a session end?", memory[] = "how much memory does an instance have?", deleting[] = "how do I delete a domain?",
+                  extending[] = "can I extend guests?";
+
+static void test_support(void **state) {
+    const qa_support NONE = QA_SUPPORT_NONE, MATCHED = QA_SUPPORT_MATCHED, QUOTE = QA_SUPPORT_QUOTE;
+    const struct {
+        const char *what, *question, *sentence;
+        qa_support support;
+        size_t rank;       /* of all that is cited */
+        const char *quote; /* the first citation; NULL: not looked at */
+    } rows[] = {
+        /* quotes */
+        {"word for word", limit, "A notebook session ends after 12 hours by default.", QUOTE, 1, "A notebook session ends after **12 hours** by default."},
+        {"in other letters and marks", limit, "a notebook session ends after `12` hours, by default", QUOTE, 1, NULL},
+        {"a part of one", limit, "ends after 12 hours by default", QUOTE, 1, "ends after **12 hours** by default."},
+        {"two in a row", limit, "A notebook session ends after 12 hours by default. The limit is set with `max_session_hours` and must not exceed 48.", QUOTE, 1, NULL},
+        {"a number written as a word", memory, "ml.g5.12xlarge four 192 GB", QUOTE, 2, NULL},
+        {"an item", deleting, "- Open the administration console.", QUOTE, 3, "Open the administration console."},
+        {"an item with another number", deleting, "7. Remove all user profiles that belong to it.", QUOTE, 3, "Remove all user profiles that belong to it."},
+        {"a row", memory, "ml.g5.12xlarge 4 192 GB", QUOTE, 2, "ml.g5.12xlarge | 4 | 192 GB"},
+        /* the same in other words */
+        {"in another order", limit, "By default, after 12 hours a notebook session ends.", MATCHED, 1, "A notebook session ends after **12 hours** by default."},
+        {"with words of the heading", limit, "The session limit is set with max_session_hours.", MATCHED, 1, NULL},
+        {"a row as a sentence", memory, "The instance ml.g5.12xlarge has 4 GPUs with a memory of 192 GB.", MATCHED, 2, "ml.g5.12xlarge | 4 | 192 GB"},
+        {"what is denied is denied", limit, "The sessions that guests have cannot be extended.", MATCHED, 1, "Sessions of guests cannot be extended."},
+        {"a limit is no denial", limit, "With max_session_hours the limit is set, which must not exceed 48.", MATCHED, 1, NULL},
+        /* nothing */
+        {"another subject", limit, "Cats sleep all day long in warm places.", NONE, 0, NULL},
+        {"another number", limit, "A notebook session ends after 13 hours by default.", NONE, 0, NULL},
+        {"a number of another sentence", limit, "A notebook session ends after 48 hours by default.", NONE, 0, NULL},
+        {"a number of another row", memory, "The instance ml.g4dn.xlarge has 4 GPUs with a memory of 192 GB.", NONE, 0, NULL},
+        {"another identifier", limit, "The limit is set with `max_session_minutes` and must not exceed 48.", NONE, 0, NULL},
+        {"an identifier of another row", memory, "ml.g5.24xlarge has 4 GPUs with a memory of 192 GB.", NONE, 0, NULL},
+        {"what is denied is affirmed", limit, "Sessions of guests can be extended.", NONE, 0, NULL},
+        {"what is affirmed is denied", memory, "Available instances are not listed below.", NONE, 0, NULL},
+        {"what the document says elsewhere", limit, "This stands in the document and in no passage of it.", NONE, 0, NULL},
+        {"the question itself", limit, "A session does end.", NONE, 0, NULL},
+        {"a question", limit, "Does a notebook session end after 12 hours by default?", NONE, 0, NULL},
+        {"function words", limit, "It is what it is, and so on.", NONE, 0, NULL},
+        {"a single word", limit, "Sessions.", NONE, 0, NULL},
+        {"marks", limit, "...", NONE, 0, NULL},
+        {"nothing", limit, "", NONE, 0, NULL},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer_support s = check(f, rows[i].question, rows[i].sentence);
+        if (s.support != rows[i].support || (s.n == 0) != (s.support == QA_SUPPORT_NONE))
+            fail_msg("%s: support %d with %zu citations, not %d", rows[i].what, s.support, s.n, rows[i].support);
+        for (size_t k = 0; k < s.n; k++) {
+            const struct answer_citation *c = &s.cited[k];
+            const struct index_passage *p = &f->hits[c->rank - 1].passage;
+            if (c->rank != rows[i].rank || c->start < p->start || c->end > p->end || c->quote_len != c->end - c->start ||
+                memcmp(f->bytes + c->start, c->quote, c->quote_len) != 0 || !strstr(p->map.plain, c->quote_plain))
+                fail_msg("%s: cites [%zu] %s", rows[i].what, c->rank, c->quote);
+        }
+        if (rows[i].quote && strcmp(s.cited[0].quote, rows[i].quote) != 0)
+            fail_msg("%s: cites %s, not %s", rows[i].what, s.cited[0].quote, rows[i].quote);
+    }
+}
+
+/* A sentence made of two of a passage cites both. */
+static void test_several_citations(void **state) {
+    struct answer_support s = check(*state, limit, "By default a notebook session ends after 12 hours; sessions of guests cannot be extended.");
+    assert_int_equal(s.support, QA_SUPPORT_MATCHED);
+    assert_int_equal(s.n, 2);
+    assert_true(s.cited[0].start != s.cited[1].start);
+}
+
+static void test_waiting(void **state) {
+    static const struct {
+        const char *question, *sentence;
+        bool waits, yes, no, negated;
+    } rows[] = {
+        {extending, "No.", true, false, true, true},
+        {extending, "Yes!", true, true, false, false},
+        {extending, "No, sessions of guests cannot be extended.", false, false, true, true},
+        {extending, "Nothing.", false, false, false, false},
+        {limit, "Yes.", false, true, false, false}, /* nobody asked */
+        {deleting, "Do this:", true, false, false, false},
+        {deleting, "Don\xE2\x80\x99t do this:", true, false, false, true},
+        {deleting, "Open the console", false, false, false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer_support s = check(*state, rows[i].question, rows[i].sentence);
+        if (s.waits != rows[i].waits || s.yes != rows[i].yes || s.no != rows[i].no || s.negated != rows[i].negated)
+            fail_msg("%s: waits %d yes %d no %d negated %d", rows[i].sentence, s.waits, s.yes, s.no, s.negated);
+    }
+}
+
+/* Texts that are meant to be bad: nothing is supported, nothing takes long. */
+static void test_hostile(void **state) {
+    static char text[60000];
+    struct fixture *f = *state;
+    memset(text, 'a', sizeof text - 1);
+    assert_int_equal(check(f, limit, text).support, QA_SUPPORT_NONE);
+    for (size_t i = 0; i + 1 < sizeof text; i++)
+        text[i] = i % 2 ? ' ' : (char)('0' + i / 2 % 10);
+    assert_int_equal(check(f, limit, text).support, QA_SUPPORT_NONE);
+    for (size_t i = 0; i + 8 < sizeof text; i += 8)
+        memcpy(text + i, "session ", 8);
+    check(f, limit, text);
+    memset(text, '[', sizeof text - 1);
+    assert_int_equal(check(f, limit, text).support, QA_SUPPORT_NONE);
+    assert_int_equal(check(f, limit, "\xEF\xBF\xBD\xEF\xBF\xBD \xEF\xBF\xBD").support, QA_SUPPORT_NONE);
+}
+
+/* Nothing was found: nothing is supported. */
+static void test_no_passages(void **state) {
+    struct fixture *f = *state;
+    f->found.n_hits = 0;
+    assert_int_equal(check(f, limit, "A notebook session ends after 12 hours by default.").support, QA_SUPPORT_NONE);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(test_support), TEST(test_several_citations), TEST(test_waiting), TEST(test_hostile), TEST(test_no_passages)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
