@@ -14,8 +14,8 @@ debug: ## build/debug/quaere, with symbols and assertions
 	@./setup build
 	@tools/build debug
 
-demo: release ## ask questions of real documentation; DOCS=path for your own
-	@tools/demo build/release/quaere $(if $(DOCS),"$(DOCS)")
+demo: release ## ask questions of real documentation; DOCS=path for your own, MODEL=none without models
+	@MODEL=$(MODEL) tools/demo build/release/quaere $(if $(DOCS),"$(DOCS)")
 
 test: ## everything quick: cases, then all tests with ASan and UBSan, then those with threads with TSan
 	@./setup build test
