@@ -274,6 +274,9 @@ struct walker {
     const struct sentence *s;
     uint32_t starts[WORDS]; /* by how many of the sentence's words in a row: where the first of them began */
     bool open[WORDS];       /* such a row ends at the word before */
+    bool cut[WORDS];        /* a "not" stood before the row: without it the row says the opposite */
+    const char *text;
+    unsigned denied;        /* content words that the last "not" still covers */
     uint32_t from, to;
     bool found;
 };
@@ -286,14 +289,22 @@ static int walk(void *user, const struct word *word) {
         return 0;
     const char *norm = answer_canonical(word->norm, &len);
     uint32_t h = hash_of(norm, len);
+    if (word->start > k->to && memchr(k->text + k->to, '.', word->start - k->to))
+        k->denied = 0; /* another sentence */
     for (size_t i = n; i-- > 0;) {
         k->open[i] = (i == 0 || k->open[i - 1]) && k->s->all[i] == h;
-        if (k->open[i])
+        if (k->open[i]) {
             k->starts[i] = i ? k->starts[i - 1] : word->start;
+            k->cut[i] = i ? k->cut[i - 1] : k->denied > 0;
+        }
     }
-    k->found = k->open[n - 1];
-    k->from = k->starts[n - 1];
+    if (denies(k->text + word->start, word->end - word->start))
+        k->denied = DENIED + 1;
+    else if (k->denied && !word->stop)
+        k->denied--;
     k->to = word->end;
+    k->found = k->open[n - 1] && !k->cut[n - 1];
+    k->from = k->starts[n - 1];
     return k->found;
 }
 
@@ -303,6 +314,7 @@ static bool find_quote(struct answer_work *w, const struct index_passage *p, con
         return false;
     memset(k, 0, sizeof *k);
     k->s = s;
+    k->text = p->map.plain;
     words_each(w->words, p->map.plain, len, walk, k);
     *out = (struct span){k->from, k->to};
     if (k->found && k->to < len && strchr(".!?", p->map.plain[k->to]))
@@ -379,7 +391,7 @@ qa_status answer_check(struct answer_work *w, const char *sentence, struct answe
     out->yes = s->yes;
     out->no = s->no;
     out->negated = s->negated;
-    if (s->bare || s->question || !s->n_content)
+    if (s->bare || s->question || !s->n_content || (s->waits && (echoes(s) || says_too_little(s))))
         return QA_OK;
     for (size_t i = 0; i < w->n_passages; i++) {
         struct span quote;

@@ -155,8 +155,9 @@ static void put_excerpts(struct buf *b, const struct answer_work *w) {
 /* ---- Turns ---- */
 
 /* Answers without their markers, cut: they are there so that "it" can be understood. */
-static char *short_answer(struct arena *a, const char *text) {
-    char *out = arena_copy(a, text, strlen(text)), *to = out;
+static char *told_answer(struct arena *a, const char *text) {
+    static const char more[] = " ...";
+    char *out = arena_alloc(a, strlen(text) + sizeof more), *to = out;
     for (const char *from = text; out && *from;) {
         size_t marker = from[0] == ' ' && from[1] == '[' ? strspn(from + 2, "0123456789") : 0;
         if (marker && from[2 + marker] == ']')
@@ -164,13 +165,11 @@ static char *short_answer(struct arena *a, const char *text) {
         else
             *to++ = *from++;
     }
-    if (out)
-        *to = '\0';
     if (out && to - out > ANSWER_CUT) {
         char *end = out + ANSWER_CUT;
         while (end > out && *end != ' ')
             end--;
-        strcpy(end, " ...");
+        memcpy(end, more, sizeof more);
     }
     return out;
 }
@@ -184,8 +183,12 @@ static qa_status put_turns(struct answer_work *w, struct answer_generation *g, s
     while (first) {
         const struct answer_turn *t = &g->turns[first - 1];
         size_t question = 0, answer = 0;
-        if (!(answers[first - 1] = t->answer ? short_answer(w->a, t->answer) : arena_string(w->a, "")))
+        if (!(answers[first - 1] = t->answer ? told_answer(w->a, t->answer) : arena_string(w->a, "")))
             return arena_error(w->a, err, "writing the prompt");
+        if (!*answers[first - 1]) { /* a refusal teaches the model to refuse */
+            first--;
+            continue;
+        }
         qa_status status = g->generator.ops->count_tokens(g->generator.self, t->question, strlen(t->question), &question, err);
         if (status == QA_OK)
             status = g->generator.ops->count_tokens(g->generator.self, answers[first - 1], strlen(answers[first - 1]), &answer, err);
@@ -199,7 +202,7 @@ static qa_status put_turns(struct answer_work *w, struct answer_generation *g, s
     g->dropped_turns = first;
     for (size_t i = first; i < g->n_turns; i++) {
         if (!*answers[i])
-            continue; /* a refusal teaches the model to refuse */
+            continue;
         to[(*n)++] = (struct generator_message){GENERATOR_USER, g->turns[i].question};
         to[(*n)++] = (struct generator_message){GENERATOR_ASSISTANT, answers[i]};
     }

@@ -71,7 +71,8 @@ static qa_status find_local(qa *q, const struct config_model *choice, const char
         out->path = choice->file;
         out->name = file_basename(choice->file);
         *here = true;
-        return hash_file(a, choice->file, &out->fingerprint, err);
+        qa_status checked = model_check(choice->file, err); /* before llama.cpp sees it */
+        return checked == QA_OK ? hash_file(a, choice->file, &out->fingerprint, err) : checked;
     }
     qa_status status = model_load_list(a, &list, err);
     if (status != QA_OK)
@@ -97,8 +98,10 @@ static qa_status find_local(qa *q, const struct config_model *choice, const char
     *here = present;
     if (!present)
         return QA_OK;
-    if (!sha256) /* placed there by hand */
-        return hash_file(a, out->path, &out->fingerprint, err);
+    if (!sha256) { /* placed there by hand */
+        status = model_check(out->path, err);
+        return status == QA_OK ? hash_file(a, out->path, &out->fingerprint, err) : status;
+    }
     out->trusted = true; /* it got its name only when its checksum was right */
     out->fingerprint = arena_printf(a, "sha256:%s", sha256);
     return out->fingerprint ? QA_OK : arena_error(a, err, "opening a model");

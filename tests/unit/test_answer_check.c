@@ -26,6 +26,7 @@ static int set_up(void **state) {
     fixture_block(f, UNIT_PARAGRAPH, "To delete a domain, do the following:");
     fixture_block(f, UNIT_ITEM, "1. Open the administration console.");
     fixture_block(f, UNIT_ITEM, "2. Remove all user profiles that belong to it.");
+    fixture_block(f, UNIT_PARAGRAPH, "Do not delete the bucket while jobs run. Keep the archive of all logs.");
     fixture_close(f, "Domains", 0.6);
     *state = f;
     return 0;
@@ -81,6 +82,9 @@ static void test_support(void **state) {
         {"another identifier", limit, "The limit is set with `max_session_minutes` and must not exceed 48.", NONE, 0, NULL},
         {"an identifier of another row", memory, "ml.g5.24xlarge has 4 GPUs with a memory of 192 GB.", NONE, 0, NULL},
         {"what is denied is affirmed", limit, "Sessions of guests can be extended.", NONE, 0, NULL},
+        {"a quote that lacks its not", deleting, "Delete the bucket while jobs run.", NONE, 0, NULL},
+        {"the whole of it", deleting, "Do not delete the bucket while jobs run.", QUOTE, 3, "Do not delete the bucket while jobs run."},
+        {"the sentence behind a not", deleting, "Keep the archive of all logs.", QUOTE, 3, "Keep the archive of all logs."},
         {"what is affirmed is denied", memory, "Available instances are not listed below.", NONE, 0, NULL},
         {"what the document says elsewhere", limit, "This stands in the document and in no passage of it.", NONE, 0, NULL},
         {"the question itself", limit, "A session does end.", NONE, 0, NULL},

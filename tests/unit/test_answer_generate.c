@@ -486,6 +486,16 @@ static void test_turns(void **state) {
     assert_int_equal(p->g.dropped_turns, 0);
     assert_true(given(p, "word word"));
     assert_false(given(p, huge));
+    static char near[700]; /* about as long as what is told */
+    for (size_t len = 596; len < 612; len++) {
+        memset(near, 'x', len);
+        near[len] = '\0';
+        near[len > 600 ? 600 : len - 1] = ' ';
+        const struct answer_turn turn = {"near question?", near};
+        p->g.turns = &turn;
+        play_whole(p, valid, VALID);
+        assert_true(given(p, "near question?"));
+    }
 }
 
 /* A question of few words is told with the one before it. */
