@@ -19,6 +19,7 @@ enum {
 struct waiting { /* a sentence that has been read and not been released */
     const char *before, *text;
     bool yes, no;
+    struct answer_support support; /* an introduction may be supported itself, and still waits for what it introduces */
 };
 static const double SAID_FROM = 0.8; /* of its words: then the best unit was said */
 
@@ -153,15 +154,20 @@ static void take(struct stream *s, const char *from, size_t n, bool newline) {
     s->failed = s->failed || answer_check(s->w, w.text, &support) != QA_OK;
     if (s->failed)
         return;
-    if (support.support == QA_SUPPORT_NONE) {
+    if (support.waits) {
         w.yes = support.yes;
         w.no = support.no;
-        s->waiting = support.waits ? w : (struct waiting){0};
-        s->astray = !support.waits && !s->n_sentences;
+        w.support = support;
+        s->waiting = w;
+        return;
+    }
+    if (support.support == QA_SUPPORT_NONE) {
+        s->waiting.text = NULL;
+        s->astray = !s->n_sentences;
         return;
     }
     if (s->waiting.text && goes_with(&s->waiting, &support, w.text))
-        release(s, &s->waiting, NULL);
+        release(s, &s->waiting, s->waiting.support.support == QA_SUPPORT_NONE ? NULL : &s->waiting.support);
     s->waiting.text = NULL;
     if (!s->failed)
         release(s, &w, &support);
