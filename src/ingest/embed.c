@@ -91,24 +91,46 @@ static void ask_once(struct batch *b) {
     }
 }
 
-static qa_status embed_batch(const struct ingest_embedding *run, struct arena *a, struct batch *b, uint64_t *computed, qa_error *err) {
+/* The next chunks without a vector, and the vectors that are known. Nothing is written. */
+static qa_status read_batch(const struct ingest_embedding *run, struct arena *a, uint64_t after, struct batch *b, qa_error *err) {
     const struct index_port *index = &run->index;
-    size_t d = run->embedder.dimensions;
-    qa_status status = prepare(a, b, d, err);
-    if (status == QA_OK)
+    qa_status status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = index->ops->pending_chunks(index->self, after, BATCH, a, &b->chunks, &b->n, err);
+    if (status == QA_OK && b->n)
+        status = prepare(a, b, run->embedder.dimensions, err);
+    if (status == QA_OK && b->n)
         status = index->ops->known_vectors(index->self, b->keys, b->n, b->vectors, b->known, err);
-    if (status != QA_OK)
-        return status;
+    index->ops->rollback(index->self);
+    return status;
+}
+
+/* Outside any transaction: an embedder may take its time. */
+static qa_status compute(const struct ingest_embedding *run, struct batch *b, uint64_t *computed, qa_error *err) {
+    size_t d = run->embedder.dimensions;
     ask_once(b);
-    if (b->n_asked)
-        status = run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked, b->n_asked, run->cancel, b->answers, err);
-    if (status != QA_OK)
-        return status;
-    for (size_t i = 0; i < b->n; i++)
+    if (!b->n_asked)
+        return QA_OK;
+    qa_status status = run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked, b->n_asked, run->cancel, b->answers, err);
+    for (size_t i = 0; status == QA_OK && i < b->n; i++)
         if (!b->known[i])
             memcpy(b->vectors + i * d, b->answers + b->asked_by[i] * d, d * sizeof *b->vectors);
-    *computed += b->n_asked;
-    return index->ops->put_vectors(index->self, b->numbers, b->keys, b->vectors, b->n, err);
+    *computed += status == QA_OK ? b->n_asked : 0;
+    return status;
+}
+
+static qa_status write_batch(const struct ingest_embedding *run, const struct batch *b, qa_error *err) {
+    const struct index_port *index = &run->index;
+    qa_status status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = index->ops->put_vectors(index->self, b->numbers, b->keys, b->vectors, b->n, err);
+    if (status == QA_OK)
+        status = index->ops->commit(index->self, err);
+    if (status != QA_OK)
+        index->ops->rollback(index->self);
+    return status;
 }
 
 static void show(const struct ingest_embedding *run, const qa_ingest_report *report, uint64_t done, uint64_t total) {
@@ -119,31 +141,37 @@ static void show(const struct ingest_embedding *run, const qa_ingest_report *rep
 
 static bool cancelled(const struct ingest_embedding *run) { return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed); }
 
-/* One transaction. *n: its chunks, none at the end. */
-static qa_status step(const struct ingest_embedding *run, struct arena *a, uint64_t *after, size_t *n, uint64_t *computed, qa_error *err) {
+static qa_status use_space(const struct ingest_embedding *run, qa_error *err) {
     const struct index_port *index = &run->index;
+    const struct embedder_port *e = &run->embedder;
+    qa_status status = index->ops->begin(index->self, err);
+    if (status != QA_OK)
+        return status;
+    status = index->ops->use_space(index->self, e->name, e->fingerprint, e->dimensions, err);
+    if (status == QA_OK)
+        status = index->ops->commit(index->self, err);
+    if (status != QA_OK)
+        index->ops->rollback(index->self);
+    return status;
+}
+
+/* *n: chunks of this batch, none at the end. The process holds the index's only writer, so what was read is still so when it is written. */
+static qa_status step(const struct ingest_embedding *run, struct arena *a, uint64_t *after, size_t *n, uint64_t *computed, qa_error *err) {
     struct batch b = {0};
     arena_reset(a);
     *n = 0;
     if (cancelled(run))
         return error_set(err, QA_CANCELLED, "stopped before all chunks have their vectors; run it again to go on");
-    qa_status status = index->ops->begin(index->self, err);
+    qa_status status = read_batch(run, a, *after, &b, err);
+    if (status != QA_OK || !b.n)
+        return status;
+    status = compute(run, &b, computed, err);
+    if (status == QA_OK)
+        status = write_batch(run, &b, err);
     if (status != QA_OK)
         return status;
-    status = index->ops->use_space(index->self, run->embedder.name, run->embedder.fingerprint, run->embedder.dimensions, err);
-    if (status == QA_OK)
-        status = index->ops->pending_chunks(index->self, *after, BATCH, a, &b.chunks, &b.n, err);
-    if (status == QA_OK && b.n)
-        status = embed_batch(run, a, &b, computed, err);
-    if (status == QA_OK)
-        status = index->ops->commit(index->self, err);
-    if (status != QA_OK) {
-        index->ops->rollback(index->self);
-        return status;
-    }
     *n = b.n;
-    if (b.n)
-        *after = b.chunks[b.n - 1].chunk;
+    *after = b.chunks[b.n - 1].chunk;
     return QA_OK;
 }
 
@@ -158,6 +186,8 @@ qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *rep
     total = space.pending;
     if (status == QA_OK && space.fingerprint && strcmp(space.fingerprint, run->embedder.fingerprint) == 0 && !total)
         n = 0;
+    if (status == QA_OK && n)
+        status = use_space(run, err);
     while (status == QA_OK && n) {
         uint64_t computed = 0;
         status = step(run, &a, &after, &n, &computed, err);

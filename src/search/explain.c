@@ -1,6 +1,5 @@
 /* Where one document stands in the whole order, for "why is it not there?". */
 #include "search/search_internal.h"
-#include <math.h>
 #include <string.h>
 
 struct seen {
@@ -47,30 +46,32 @@ static qa_status compare(struct words *words, struct arena *a, const struct sear
 }
 
 static qa_status find_place(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
-                            uint64_t document, struct search_place *out, qa_error *err) {
-    struct search_result found = {.question = request->question};
+                            struct search_result *found, uint64_t document, struct search_place *out, qa_error *err) {
     struct search_ranked *ranked = NULL;
     size_t n = 0;
-    qa_status status = search_rank(index, words, a, request, SIZE_MAX, &found, &ranked, &n, err); /* everything that matches */
+    qa_status status = search_rank(index, a, request, SIZE_MAX, found, &ranked, &n, err); /* everything that matches */
     for (size_t i = 0; status == QA_OK && i < n && !out->found; i++)
         if (ranked[i].document == document) {
             out->found = true;
             out->rank = i + 1;
             out->score = ranked[i].score;
             out->text_score = ranked[i].text;
-            out->vector_score = ranked[i].vector < -0.5 ? NAN : ranked[i].vector;
+            out->vector_score = ranked[i].vector;
             status = index->ops->load_passages(index->self, &ranked[i].chunk, 1, a, &out->best, err);
         }
-    return status == QA_OK ? compare(words, a, &found.terms, out, err) : status;
+    return status == QA_OK ? compare(words, a, &found->terms, out, err) : status;
 }
 
 qa_status search_find_document(const struct index_port *index, struct words *words, struct arena *a,
                                const struct search_request *request, uint64_t document, struct search_place *out, qa_error *err) {
     *out = (struct search_place){0};
-    qa_status status = index->ops->begin(index->self, err);
+    struct search_result found;
+    qa_status status = search_make_query(index, words, a, request, &found, err);
+    if (status == QA_OK)
+        status = index->ops->begin(index->self, err);
     if (status != QA_OK)
         return status;
-    status = find_place(index, words, a, request, document, out, err);
+    status = find_place(index, words, a, request, &found, document, out, err);
     index->ops->rollback(index->self);
     return status;
 }

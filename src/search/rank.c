@@ -1,19 +1,16 @@
 /* Text and vector candidates become one order.
  *
- * Each side gives its best DEPTH chunks; its scores are brought to [0, 1] by its own least and largest, and a chunk's score is their weighted mean. What a side did
- * not find counts 0 there. A chunk that has no vector yet is scored by its words alone, so that text can be found before its vectors are there.
- *
- * A question that leans on the ones before it (follow_up.c) is still one query on each side: on the vector side the mean of the vectors of the question and of the
- * question joined to those before it, since the mean of two cosines is, up to a factor that the scaling takes out, the cosine with the mean. docs/search.md has
- * what was measured. */
+ * Each side gives its best DEPTH chunks; its scores are brought to [0, 1] by its own least and largest, and a chunk's score is their
+ * weighted mean. What a side did not find counts 0 there. A chunk that has no vector yet is scored by its words alone, so that text can
+ * be found before its vectors are there.
+ * docs/search.md has what was measured. */
 #include "search/search_internal.h"
-#include "base/clock.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { GAP_RANK = 10, /* the tenth chunk tells whether the best stands out */ DEPTH = 1000 };
-static const double VECTOR_SHARE = 0.4, JOINED_SHARE = 0.5;
+static const double VECTOR_SHARE = 0.4;
 
 struct side { /* least and largest score of the side's candidates */
     double low, high;
@@ -43,76 +40,51 @@ static int by_score(const void *x, const void *y) {
     return by_chunk(x, y);
 }
 
-/* ---- The vector of the question ---- */
-
-static void add_scaled(float *to, const float *from, size_t n, double share) {
-    for (size_t i = 0; i < n; i++)
-        to[i] = (float)(to[i] + share * from[i]);
-}
-
-static void normalise(float *v, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] * v[i];
-    for (size_t i = 0; i < n && sum > 0; i++)
-        v[i] = (float)(v[i] / sqrt(sum));
-}
-
-static qa_status embed_question(struct words *words, const struct search_request *request, const struct search_result *found, struct arena *a,
-                                const float **out, qa_error *err) {
-    const struct embedder_port *e = request->embedder;
-    struct embedder_text texts[2] = {{0}};
-    float *vectors = arena_array(a, 3 * e->dimensions, sizeof *vectors), *query = vectors ? vectors + 2 * e->dimensions : NULL;
-    if (!vectors)
-        return arena_error(a, err, "searching");
-    bool joined = found->n_searched > 1 && search_is_follow_up(words, request->question);
-    for (size_t i = 0; i < 1 + (size_t)joined; i++)
-        texts[i] = (struct embedder_text){found->searched[i], strlen(found->searched[i])};
-    qa_status status = e->ops->embed(e->self, EMBEDDER_QUERY, texts, 1 + (size_t)joined, request->cancel, vectors, err);
-    if (status != QA_OK)
-        return status;
-    add_scaled(query, vectors, e->dimensions, joined ? 1 - JOINED_SHARE : 1);
-    if (joined)
-        add_scaled(query, vectors + e->dimensions, e->dimensions, JOINED_SHARE);
-    normalise(query, e->dimensions);
-    *out = query;
-    return QA_OK;
-}
-
 /* ---- Fusion ---- */
 
 struct lists {
     struct index_candidate *text, *vector;
     size_t n_text, n_vector;
-    const float *query; /* NULL: there is none */
 };
 
-/* Every chunk of either list once, with both raw scores; a cosine that nobody computed is -1, one that does not exist NAN. */
-static qa_status join(const struct index_port *index, struct arena *a, const struct lists *l, bool pending, struct search_ranked **out, size_t *n,
-                      qa_error *err) {
+/* Every chunk of either list once, with both raw scores. A cosine that neither list told stays NAN: only whether there is one counts here. */
+static qa_status join(const struct index_port *index, struct arena *a, const struct lists *l, const float *query, bool pending,
+                      struct search_ranked **out, size_t *n, qa_error *err) {
     size_t all = l->n_text + l->n_vector, kept = 0;
     struct search_ranked *r = arena_array(a, all, sizeof *r);
     uint64_t *chunks = arena_array(a, l->n_text, sizeof *chunks);
     double *cosines = arena_array(a, l->n_text, sizeof *cosines);
     if (!r || !chunks || !cosines)
         return arena_error(a, err, "searching");
-    for (size_t i = 0; i < l->n_text; i++)
+    for (size_t i = 0; i < l->n_text; i++) {
         chunks[i] = l->text[i].chunk;
+        cosines[i] = NAN;
+    }
     if (pending && l->n_text) { /* which of them have none? */
-        qa_status status = index->ops->vector_scores(index->self, l->query, chunks, l->n_text, cosines, err);
+        qa_status status = index->ops->vector_scores(index->self, query, chunks, l->n_text, cosines, err);
         if (status != QA_OK)
             return status;
     }
     for (size_t i = 0; i < l->n_text; i++)
-        r[i] = (struct search_ranked){l->text[i].chunk, l->text[i].document, 0, l->text[i].score, pending ? cosines[i] : -1};
+        r[i] = (struct search_ranked){
+            .chunk = l->text[i].chunk,
+            .document = l->text[i].document,
+            .text = l->text[i].score,
+            .vector = cosines[i],
+            .lacks_vector = pending && isnan(cosines[i]),
+        };
     for (size_t i = 0; i < l->n_vector; i++)
-        r[l->n_text + i] = (struct search_ranked){l->vector[i].chunk, l->vector[i].document, 0, NAN, l->vector[i].score};
+        r[l->n_text + i] = (struct search_ranked){
+            .chunk = l->vector[i].chunk,
+            .document = l->vector[i].document,
+            .text = NAN,
+            .vector = l->vector[i].score,
+        };
     if (all)
         qsort(r, all, sizeof *r, by_chunk);
     for (size_t i = 0; i < all; i++) {
         if (kept && r[kept - 1].chunk == r[i].chunk) {
-            if (isnan(r[kept - 1].text))
-                r[kept - 1].text = r[i].text;
+            r[kept - 1].text = fmax(r[kept - 1].text, r[i].text); /* of NAN and a number: the number */
             r[kept - 1].vector = fmax(r[kept - 1].vector, r[i].vector);
         } else {
             r[kept++] = r[i];
@@ -123,14 +95,14 @@ static qa_status join(const struct index_port *index, struct arena *a, const str
     return QA_OK;
 }
 
-static qa_status fuse(const struct index_port *index, struct arena *a, const struct lists *l, bool pending, struct search_ranked **out, size_t *n,
-                      qa_error *err) {
-    qa_status status = join(index, a, l, pending, out, n, err);
+static qa_status fuse(const struct index_port *index, struct arena *a, const struct lists *l, const float *query, bool pending,
+                      struct search_ranked **out, size_t *n, qa_error *err) {
+    qa_status status = join(index, a, l, query, pending, out, n, err);
     struct side text = side_of(l->text, l->n_text), vector = side_of(l->vector, l->n_vector);
     for (size_t i = 0; status == QA_OK && i < *n; i++) {
         struct search_ranked *r = &(*out)[i];
         double by_words = scaled(text, r->text);
-        r->score = isnan(r->vector) ? by_words : (1 - VECTOR_SHARE) * by_words + VECTOR_SHARE * scaled(vector, r->vector);
+        r->score = r->lacks_vector ? by_words : (1 - VECTOR_SHARE) * by_words + VECTOR_SHARE * scaled(vector, r->vector);
     }
     if (status == QA_OK && *n)
         qsort(*out, *n, sizeof **out, by_score);
@@ -138,43 +110,31 @@ static qa_status fuse(const struct index_port *index, struct arena *a, const str
 }
 
 /* One side alone: scores as shares of the best. */
-static qa_status alone(struct arena *a, const struct index_candidate *from, size_t count, bool text, struct search_ranked **out, size_t *n, qa_error *err) {
+static qa_status alone(struct arena *a, const struct index_candidate *from, size_t count, bool text, struct search_ranked **out, size_t *n,
+                       qa_error *err) {
     struct search_ranked *r = arena_array(a, count, sizeof *r);
     if (!r)
         return arena_error(a, err, "searching");
-    for (size_t i = 0; i < count; i++) {
-        double share = from[0].score > 0 ? fmax(from[i].score / from[0].score, 0) : 0;
-        r[i] = (struct search_ranked){from[i].chunk, from[i].document, share, text ? from[i].score : NAN, text ? NAN : from[i].score};
-    }
+    for (size_t i = 0; i < count; i++)
+        r[i] = (struct search_ranked){
+            .chunk = from[i].chunk,
+            .document = from[i].document,
+            .score = from[0].score > 0 ? fmax(from[i].score / from[0].score, 0) : 0,
+            .text = text ? from[i].score : NAN,
+            .vector = text ? NAN : from[i].score,
+        };
     *out = r;
     *n = count;
     return QA_OK;
 }
 
-/* The vectors failing is no reason not to answer, unless they alone were asked for. */
-static qa_status find_by_vector(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request, size_t depth,
-                                struct search_result *out, struct lists *l, qa_error *err) {
-    qa_error said = {0};
-    double started = clock_mono_ms();
-    qa_status status = embed_question(words, request, out, a, &l->query, &said);
-    out->embed_ms = clock_mono_ms() - started;
-    out->query = l->query;
-    if (status == QA_OK)
-        return index->ops->vector_candidates(index->self, l->query, &request->scope, depth, a, &l->vector, &l->n_vector, err);
-    if (request->mode == QA_MODE_VECTOR || status == QA_CANCELLED || status == QA_NO_MEMORY)
-        return error_set(err, status, "%s", said.message);
-    out->notice = arena_printf(a, "searched by words alone: %s", said.message);
-    return out->notice ? QA_OK : arena_error(a, err, "searching");
-}
-
-qa_status search_rank(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request, size_t depth,
+qa_status search_rank(const struct index_port *index, struct arena *a, const struct search_request *request, size_t depth,
                       struct search_result *out, struct search_ranked **ranked, size_t *n, qa_error *err) {
     struct lists l = {0};
-    bool vectors = request->embedder && request->mode != QA_MODE_TEXT;
+    qa_status status = QA_OK;
     if (depth < DEPTH)
-        depth = vectors ? DEPTH : depth < GAP_RANK ? GAP_RANK : depth;
-    qa_status status = search_weigh(index, words, a, request, &out->terms, &out->searched, &out->n_searched, err);
-    if (status == QA_OK && depth == SIZE_MAX) { /* how many there are */
+        depth = out->query ? DEPTH : depth < GAP_RANK ? GAP_RANK : depth;
+    if (depth == SIZE_MAX) { /* how many there are */
         status = search_candidates(index, &request->scope, &out->terms, 0, a, &l.text, &l.n_text, &out->total_chunks, err);
         depth = out->total_chunks;
     }
@@ -183,11 +143,11 @@ qa_status search_rank(const struct index_port *index, struct words *words, struc
     if (status != QA_OK)
         return status;
     out->gap = l.n_text < GAP_RANK ? SEARCH_USUAL_GAP : (l.text[0].score - l.text[GAP_RANK - 1].score) / l.text[0].score;
-    if (vectors)
-        status = find_by_vector(index, words, a, request, depth, out, &l, err);
+    if (!out->query)
+        return alone(a, l.text, l.n_text, true, ranked, n, err);
+    status = index->ops->vector_candidates(index->self, out->query, &request->scope, depth, a, &l.vector, &l.n_vector, err);
     if (status != QA_OK)
         return status;
-    if (!l.query)
-        return alone(a, l.text, l.n_text, true, ranked, n, err);
-    return request->mode == QA_MODE_VECTOR ? alone(a, l.vector, l.n_vector, false, ranked, n, err) : fuse(index, a, &l, request->pending, ranked, n, err);
+    return request->mode == QA_MODE_VECTOR ? alone(a, l.vector, l.n_vector, false, ranked, n, err)
+                                           : fuse(index, a, &l, out->query, request->pending, ranked, n, err);
 }

@@ -11,8 +11,8 @@ static qa_status check_question(const char *question, qa_error *err) {
 }
 
 /* Those that nobody needed for the order: a person wants to see them. */
-static qa_status fill_cosines(const struct index_port *index, struct arena *a, const float *query, const uint64_t *chunks, struct search_ranked *found, size_t n,
-                              qa_error *err) {
+static qa_status fill_cosines(const struct index_port *index, struct arena *a, const float *query, const uint64_t *chunks,
+                              struct search_ranked *found, size_t n, qa_error *err) {
     double *cosines = arena_array(a, n, sizeof *cosines);
     if (!cosines)
         return arena_error(a, err, "searching");
@@ -23,11 +23,11 @@ static qa_status fill_cosines(const struct index_port *index, struct arena *a, c
 }
 
 /* Between finding and loading nobody's writing may show: both happen in one state of the index. */
-static qa_status find_passages(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
-                               struct search_result *out, qa_error *err) {
+static qa_status find_passages(const struct index_port *index, struct arena *a, const struct search_request *request, struct search_result *out,
+                               qa_error *err) {
     struct search_ranked *found = NULL;
     size_t n = 0;
-    qa_status status = search_rank(index, words, a, request, request->k, out, &found, &n, err);
+    qa_status status = search_rank(index, a, request, request->k, out, &found, &n, err);
     if (status != QA_OK)
         return status;
     if (n > request->k)
@@ -51,13 +51,14 @@ static qa_status find_passages(const struct index_port *index, struct words *wor
 
 qa_status search_run(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
                      struct search_result *out, qa_error *err) {
-    *out = (struct search_result){.question = request->question};
     qa_status status = check_question(request->question, err);
+    if (status == QA_OK)
+        status = search_make_query(index, words, a, request, out, err);
     if (status == QA_OK)
         status = index->ops->begin(index->self, err);
     if (status != QA_OK)
         return status;
-    status = find_passages(index, words, a, request, out, err);
+    status = find_passages(index, a, request, out, err);
     index->ops->rollback(index->self);
     return status;
 }

@@ -17,10 +17,15 @@ qa_status search_candidates(const struct index_port *index, const struct index_s
 /* A chunk in the order of the search. */
 struct search_ranked {
     uint64_t chunk, document;
-    double score, text, vector; /* as in search_hit; vector -1: not computed */
+    double score, text, vector; /* as in search_hit; vector NAN: not computed, or there is none */
+    bool lacks_vector;
 };
-/* Finds and fuses; fills all of `out` but its hits. At least `depth` chunks by words and as many by vectors are looked at; SIZE_MAX: all that there are. */
-qa_status search_rank(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request, size_t depth,
+/* Terms and vector of the question; fills what the result says of them. The index is read only for how rare words are. */
+qa_status search_make_query(const struct index_port *index, struct words *words, struct arena *a, const struct search_request *request,
+                            struct search_result *out, qa_error *err);
+/* Finds and fuses for what search_make_query made; fills all else of `out` but its hits. At least `depth` chunks by words and as many by
+ * vectors are looked at; SIZE_MAX: all that there are. */
+qa_status search_rank(const struct index_port *index, struct arena *a, const struct search_request *request, size_t depth,
                       struct search_result *out, struct search_ranked **ranked, size_t *n, qa_error *err);
 /* Does the question lean on the ones before it? */
 bool search_is_follow_up(struct words *words, const char *question);

@@ -268,7 +268,7 @@ static void test_embedder_fails(void **state) {
 static void test_commit_fails(void **state) {
     (void)state;
     add_many("a.md", MANY, MANY);
-    fake_index_fail(fake, 0, 2);
+    fake_index_fail(fake, 0, 3); /* the first names the embedder, the second keeps a batch */
     assert_int_equal(embed(), QA_IO);
     size_t kept = report.embedded;
     assert_true(kept > 0 && kept < MANY);
