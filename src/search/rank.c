@@ -8,6 +8,7 @@
  * what was measured. */
 #include "search/search_internal.h"
 #include "base/clock.h"
+#include "base/vector.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +51,6 @@ static void add_scaled(float *to, const float *from, size_t n, double share) {
         to[i] = (float)(to[i] + share * from[i]);
 }
 
-static void normalise(float *v, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] * v[i];
-    for (size_t i = 0; i < n && sum > 0; i++)
-        v[i] = (float)(v[i] / sqrt(sum));
-}
-
 static qa_status embed_question(struct words *words, const struct search_request *request, const struct search_result *found, struct arena *a,
                                 const float **out, qa_error *err) {
     const struct embedder_port *e = request->embedder;
@@ -74,7 +67,7 @@ static qa_status embed_question(struct words *words, const struct search_request
     add_scaled(query, vectors, e->dimensions, joined ? 1 - JOINED_SHARE : 1);
     if (joined)
         add_scaled(query, vectors + e->dimensions, e->dimensions, JOINED_SHARE);
-    normalise(query, e->dimensions);
+    vector_normalise(query, e->dimensions, 0); /* else it stays zero, and finds all alike */
     *out = query;
     return QA_OK;
 }
