@@ -97,6 +97,7 @@ int64_t clock_now_ms(void) {
     return now < 0 ? 0 : now; /* stored times are not negative, whatever the machine believes */
 }
 double clock_mono_ms(void) { return clock_fixed() ? 0 : read_clock(CLOCK_MONOTONIC); }
+int64_t clock_timeout_ms(void) { return (int64_t)read_clock(CLOCK_MONOTONIC); }
 double clock_since_start_ms(void) { return clock_fixed() ? 0 : read_clock(CLOCK_BOOTTIME) - process_started_ms; }
 
 void clock_format(int64_t ms, char out[32]) {

@@ -12,6 +12,7 @@ static void from_stat(const struct stat *st, struct file_stat *out) {
     *out = (struct file_stat){
         .size = (uint64_t)st->st_size,
         .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
         .device = st->st_dev,
         .inode = st->st_ino,
         .is_dir = S_ISDIR(st->st_mode),
@@ -27,26 +28,36 @@ qa_status file_stat(const char *path, struct file_stat *out, qa_error *err) {
     return QA_OK;
 }
 
+qa_status file_open_regular(const char *path, int *fd, struct file_stat *out, qa_error *err) {
+    qa_status status = QA_OK;
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return error_set_errno(err, errno, "%s", path);
+    if (fstat(*fd, &st) != 0)
+        status = error_set_errno(err, errno, "%s", path);
+    else if (!S_ISREG(st.st_mode))
+        status = error_set(err, QA_IO, "%s: not a regular file", path);
+    if (status != QA_OK) {
+        close(*fd);
+        *fd = -1;
+        return status;
+    }
+    from_stat(&st, out);
+    return QA_OK;
+}
+
 /* One attempt. *changed: what was read is not one version of the file. */
 static qa_status read_once(struct arena *a, const char *path, size_t max, char **data, size_t *len, bool *changed,
                            qa_error *err) {
-    qa_status status = QA_OK;
     struct stat st;
     struct file_stat before, after;
     size_t got = 0;
     char *p = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return error_set_errno(err, errno, "%s", path);
-    if (fstat(fd, &st) != 0) {
-        status = error_set_errno(err, errno, "%s", path);
-        goto out;
-    }
-    from_stat(&st, &before);
-    if (!before.is_regular) {
-        status = error_set(err, QA_IO, "%s: not a regular file", path);
-        goto out;
-    }
+    int fd = -1;
+    qa_status status = file_open_regular(path, &fd, &before, err);
+    if (status != QA_OK)
+        return status;
     if (before.size > max) {
         status = error_set(err, QA_TOO_LARGE, "%s: %llu bytes, and the limit for one file is %zu", path,
                            (unsigned long long)before.size, max);

@@ -7,11 +7,13 @@
 
 struct file_stat {
     uint64_t size;
-    int64_t mtime_ns;
+    int64_t mtime_ns, ctime_ns;
     uint64_t device, inode;
     bool is_dir, is_regular;
 };
 qa_status file_stat(const char *path, struct file_stat *out, qa_error *err);
+/* Opens for reading what must be a regular file, and never waits for a FIFO or a device. QA_IO for these and for a folder. */
+qa_status file_open_regular(const char *path, int *fd, struct file_stat *out, qa_error *err);
 
 /* Reads a regular file whole into the arena (NUL appended). Never blocks on a FIFO or device. QA_TOO_LARGE over max. A file that
  * changes while it is read is read again, up to three times; then QA_IO "changed while it was being read". */

@@ -105,14 +105,12 @@ json_t *json_text(const char *bytes, size_t n) {
         return json_stringn_nocheck(bytes, n);
     struct buf clean;
     buf_init(&clean, n * 3 + 1);
-    for (size_t i = 0; i < n;) {
-        uint32_t cp;
-        size_t len = utf8_get(bytes + i, n - i, &cp);
-        if (cp == 0xFFFD || cp == 0)
+    for (size_t at = 0; at < n; at++) { /* from NUL to NUL */
+        size_t len = strnlen(bytes + at, n - at);
+        utf8_repair(&clean, bytes + at, len);
+        at += len;
+        if (at < n)
             buf_puts(&clean, UTF8_REPLACEMENT);
-        else
-            buf_put(&clean, bytes + i, len);
-        i += len;
     }
     json_t *value = clean.status == QA_OK ? json_stringn_nocheck(clean.data ? clean.data : "", clean.len) : NULL;
     buf_free(&clean);

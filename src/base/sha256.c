@@ -1,7 +1,6 @@
 #include "base/sha256.h"
 #include "base/file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,14 +44,9 @@ qa_status sha256_file(const char *path, void (*show)(void *user, uint64_t done, 
     uint64_t done = 0;
     char *part = NULL;
     int fd = -1;
-    qa_status status = file_stat(path, &st, err);
+    qa_status status = file_open_regular(path, &fd, &st, err);
     if (status != QA_OK)
         return status;
-    if (!st.is_regular)
-        return error_set(err, QA_IO, "%s: not a regular file", path);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return error_set_errno(err, errno, "%s", path);
     part = malloc(READ_SIZE);
     if (!part) {
         status = error_no_memory(err, path);

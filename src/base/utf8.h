@@ -34,6 +34,11 @@ static inline size_t utf8_put(char out[4], uint32_t cp) {
     out[0] = '\xEF', out[1] = '\xBF', out[2] = '\xBD';
     return 3;
 }
+/* The length of what s, of at least one byte, begins with: all that is valid, or (*valid false) bytes that one U+FFFD stands for. */
+size_t utf8_span(const char *s, size_t n, bool *valid);
+/* Appends s with U+FFFD for what is invalid, which makes it at most three times as long. */
+struct buf;
+void utf8_repair(struct buf *out, const char *s, size_t n);
 /* The largest cut <= n that does not split a character. */
 static inline size_t utf8_floor(const char *s, size_t n) {
     size_t cut = n;

@@ -179,7 +179,7 @@ const struct cli_command cmd_model = {
                "pull: downloads one: says first what, from where and how much, goes on where an earlier try stopped, and gives the file its name\n"
                "only when its SHA-256 is right. Nothing that is downloaded is executed.\n"
                "import: turns a sentence-transformers folder (BERT: config.json, model.safetensors, vocab.txt) into a GGUF file.\n"
-               "verify: reads a model file whole: checksum and structure.\n\n"
+               "verify: reads a model file whole: checksum and structure. When a model is first used that is done too, and kept until its file changes.\n\n"
                "Models lie in QUAERE_MODELS, else in quaere/models of the user's data folder. docs/models.md tells more.",
     .example = "  quaere model pull all-MiniLM-L6-v2\n"
                "  quaere model import ./my-embedder -o my-embedder.gguf",

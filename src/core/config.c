@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "core/config_yaml.h"
+#include "port/embedder.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -347,15 +348,31 @@ static qa_status get_count(const struct loader *l, const struct yaml_node *map, 
     return QA_OK;
 }
 
+/* Put before texts for an embedder; an empty one is none, where models.conf has one. */
+static qa_status get_prefix(const struct loader *l, const struct yaml_node *map, const char *role, const char *key, const char **out) {
+    const struct yaml_node *node = yaml_get(map, key);
+    if (!node)
+        return QA_OK;
+    if (strcmp(role, "embedder") != 0)
+        return FAIL(l, node, "\"%s\" is for an embedder; a generator has none", key);
+    if (node->kind != YAML_TEXT || strlen(node->text) > EMBEDDER_MAX_PREFIX)
+        return FAIL(l, node, "\"%s\" must be a text of at most %d bytes, in quotes if a space ends it", key, EMBEDDER_MAX_PREFIX);
+    *out = node->text;
+    return QA_OK;
+}
+
 /* Where a server is, or a name or file with settings. */
 static qa_status take_model_map(const struct loader *l, const struct yaml_node *node, const char *key, struct config_model *out) {
-    enum { MAX_DIMENSIONS = 8192, MAX_CONTEXT = 10000000 };
-    static const char *const keys[] = {"url", "model", "key_env", "key_file", "dimensions", "context"};
+    enum { MAX_CONTEXT = 10000000, MAX_TIMEOUT = 24 * 60 * 60 };
+    static const char *const keys[] = {"url", "model", "key_env", "key_file", "dimensions", "context", "query_prefix", "passage_prefix", "timeout_seconds"};
     qa_status status = check_keys(l, node, key, " in a model", keys, COUNT(keys));
     if (status != QA_OK || (status = get_text(l, node, "url", &out->url)) != QA_OK || (status = get_text(l, node, "model", &out->model)) != QA_OK ||
         (status = get_text(l, node, "key_env", &out->key_env)) != QA_OK || (status = get_path(l, node, "key_file", &out->key_file)) != QA_OK ||
-        (status = get_count(l, node, "dimensions", MAX_DIMENSIONS, &out->dimensions)) != QA_OK ||
-        (status = get_count(l, node, "context", MAX_CONTEXT, &out->context)) != QA_OK)
+        (status = get_count(l, node, "dimensions", EMBEDDER_MAX_DIMENSIONS, &out->dimensions)) != QA_OK ||
+        (status = get_count(l, node, "context", MAX_CONTEXT, &out->context)) != QA_OK ||
+        (status = get_prefix(l, node, key, "query_prefix", &out->query_prefix)) != QA_OK ||
+        (status = get_prefix(l, node, key, "passage_prefix", &out->passage_prefix)) != QA_OK ||
+        (status = get_count(l, node, "timeout_seconds", MAX_TIMEOUT, &out->timeout_seconds)) != QA_OK)
         return status;
     if (!out->model)
         return FAIL(l, node, "\"%s\" needs \"model\": a name of models.conf or a file, or with \"url\" what the server calls it", key);
@@ -366,8 +383,12 @@ static qa_status take_model_map(const struct loader *l, const struct yaml_node *
             return FAIL(l, node, "\"%s\" has a key but no \"url\"", key);
         status = place(l, yaml_get(node, "model"), config_read_model(l->a, out->model, l->folder, &named, &said), &said);
         named.context = out->context;
+        named.query_prefix = out->query_prefix;
+        named.passage_prefix = out->passage_prefix;
         if (out->dimensions)
             return FAIL(l, node, "\"dimensions\" goes with \"url\"; a local model says its own");
+        if (out->timeout_seconds)
+            return FAIL(l, yaml_get(node, "timeout_seconds"), "\"timeout_seconds\" goes with \"url\"; nothing times out on this machine");
         *out = named;
         return status;
     }

@@ -27,6 +27,8 @@ struct config_model {
     const char *url, *model;         /* an OpenAI-compatible server, and what it calls the model */
     const char *key_env, *key_file;  /* where its key stands; NULL: no key */
     size_t dimensions, context;      /* 0: as the model says */
+    const char *query_prefix, *passage_prefix; /* of an embedder; NULL: as models.conf says, "": none */
+    size_t timeout_seconds;          /* of a server; 0: the usual */
 };
 /* The same from one text: "none", a name of models.conf, or (with a slash or ".gguf" at its end) a file, relative to `folder`. */
 qa_status config_read_model(struct arena *a, const char *text, const char *folder, struct config_model *out, qa_error *err);

@@ -52,6 +52,8 @@ qa_status core_find_conversation(const struct memory_port *memory, struct arena 
  * vectors the index holds, which comes before the program's default; NULL: none. A failure is told again at each call. */
 qa_status core_open_embedder(qa *q, const char *made_with, struct embedder_port **out, qa_error *err);
 qa_status core_open_generator(qa *q, struct generator_port **out, qa_error *err);
+/* The error of an index whose vectors are not those of `embedder` (NULL: there is none), with what to do about it. */
+qa_status core_other_embedder(const struct index_space *space, const struct embedder_port *embedder, qa_error *err);
 /* Option, environment variable, configuration. */
 qa_status core_choose_model(qa *q, const char *option, const char *variable, const struct config_model *configured, struct config_model *out,
                             qa_error *err);

@@ -21,9 +21,7 @@ static qa_status take_json(json_t *o, bool ok, char **json, qa_error *err) {
 
 /* ---- List ---- */
 
-static json_t *describe(struct arena *a, const struct model_entry *e, bool *ok, qa_error *err) {
-    bool present = false;
-    const char *path = model_path(a, e, &present, err);
+static json_t *describe(const struct model_entry *e, const char *path, bool present, bool *ok) {
     json_t *o = json_object();
     json_put(o, "name", json_text0(e->name), ok);
     json_put(o, "role", json_string(role_name(e->role == MODEL_EMBEDDER)), ok);
@@ -37,7 +35,6 @@ static json_t *describe(struct arena *a, const struct model_entry *e, bool *ok, 
     json_put(o, "pull", json_boolean(e->n_sources != 0), ok);
     json_put(o, "present", json_boolean(present), ok);
     json_put(o, "path", json_text0(path), ok);
-    *ok = *ok && path;
     return o;
 }
 
@@ -49,16 +46,22 @@ qa_status core_list_models(char **json, qa_error *err) {
     arena_init(&a, MAX_MEMORY);
     const char *folder = NULL;
     qa_status status = model_load_list(&a, &list, err);
-    if (status == QA_OK && !(folder = model_folder(&a, err)))
-        status = QA_BAD_CONFIG;
-    if (status == QA_OK) {
-        json_t *o = json_object(), *models = json_array();
-        json_put(o, "folder", json_text0(folder), &ok);
-        for (size_t i = 0; i < list.n; i++)
-            json_add(models, describe(&a, &list.entries[i], &ok, err), &ok);
-        json_put(o, "models", models, &ok);
-        status = take_json(o, ok, json, err);
+    if (status == QA_OK)
+        status = model_folder(&a, &folder, err);
+    json_t *o = json_object(), *models = json_array();
+    json_put(o, "folder", json_text0(folder), &ok);
+    for (size_t i = 0; status == QA_OK && i < list.n; i++) {
+        const char *path = NULL;
+        bool present = false;
+        status = model_path(&a, &list.entries[i], &path, &present, err);
+        if (status == QA_OK)
+            json_add(models, describe(&list.entries[i], path, present, &ok), &ok);
     }
+    json_put(o, "models", models, &ok);
+    if (status == QA_OK)
+        status = take_json(o, ok, json, err);
+    else
+        json_decref(o);
     arena_free(&a);
     return status;
 }
@@ -97,19 +100,18 @@ qa_status core_pull_model(const char *name, const struct core_model_progress *pr
     *json = NULL;
     arena_init(&a, MAX_MEMORY);
     qa_status status = find(&a, name, &entry, err);
-    if (status == QA_OK && !(path = model_path(&a, entry, &present, err)))
-        status = QA_BAD_CONFIG;
+    if (status == QA_OK)
+        status = model_path(&a, entry, &path, &present, err);
     if (status == QA_OK)
         status = model_pull(entry, &inner, err);
     if (status == QA_OK)
         status = file_stat(path, &st, err);
     if (status == QA_OK) {
-        const char *sha256 = entry->import ? entry->gguf_sha256 : entry->sha256;
         json_t *o = json_object();
         json_put(o, "name", json_text0(entry->name), &ok);
         json_put(o, "path", json_text0(path), &ok);
         json_put(o, "bytes", count(st.size), &ok);
-        json_put(o, "sha256", json_text0(sha256), &ok);
+        json_put(o, "sha256", json_text0(model_sha256(entry)), &ok);
         json_put(o, "pulled", json_boolean(!present), &ok);
         status = take_json(o, ok, json, err);
     }
@@ -119,35 +121,27 @@ qa_status core_pull_model(const char *name, const struct core_model_progress *pr
 
 /* ---- Verify, import ---- */
 
-static qa_status tell_file(struct arena *a, const char *path, const struct model_progress *progress, char **json, qa_error *err) {
-    struct model_file f;
+static qa_status tell_file(struct arena *a, const struct model_file *f, char **json, qa_error *err) {
     struct model_list list = {0};
-    const char *known = NULL;
     bool ok = true;
-    qa_status status = model_inspect(a, path, progress, &f, err);
-    if (status == QA_OK)
-        status = model_load_list(a, &list, err);
+    qa_status status = model_load_list(a, &list, err);
     if (status != QA_OK)
         return status;
-    for (size_t i = 0; i < list.n; i++) {
-        const char *sha256 = list.entries[i].import ? list.entries[i].gguf_sha256 : list.entries[i].sha256;
-        if (sha256 && strcmp(sha256, f.sha256) == 0)
-            known = list.entries[i].name;
-    }
+    const struct model_entry *known = model_find_sha256(&list, f->sha256);
     json_t *o = json_object();
-    json_put(o, "path", json_text0(f.path), &ok);
-    json_put(o, "bytes", count(f.bytes), &ok);
-    json_put(o, "sha256", json_text0(f.sha256), &ok);
-    json_put(o, "model", json_text0(known), &ok);
-    json_put(o, "name", json_text0(f.name), &ok);
-    json_put(o, "architecture", json_text0(f.architecture), &ok);
-    json_put(o, "role", json_string(role_name(f.embedder)), &ok);
-    json_put(o, "parameters", count(f.parameters), &ok);
-    json_put(o, "weights", json_text0(f.weights), &ok);
-    json_put(o, "tensors", count(f.tensors), &ok);
-    json_put(o, "layers", count(f.layers), &ok);
-    json_put(o, "dimensions", count(f.dimensions), &ok);
-    json_put(o, "context", count(f.context), &ok);
+    json_put(o, "path", json_text0(f->path), &ok);
+    json_put(o, "bytes", count(f->bytes), &ok);
+    json_put(o, "sha256", json_text0(f->sha256), &ok);
+    json_put(o, "model", json_text0(known ? known->name : NULL), &ok);
+    json_put(o, "name", json_text0(f->name), &ok);
+    json_put(o, "architecture", json_text0(f->architecture), &ok);
+    json_put(o, "role", json_string(role_name(f->embedder)), &ok);
+    json_put(o, "parameters", count(f->parameters), &ok);
+    json_put(o, "weights", json_text0(f->weights), &ok);
+    json_put(o, "tensors", count(f->tensors), &ok);
+    json_put(o, "layers", count(f->layers), &ok);
+    json_put(o, "dimensions", count(f->dimensions), &ok);
+    json_put(o, "context", count(f->context), &ok);
     return take_json(o, ok, json, err);
 }
 
@@ -155,29 +149,26 @@ qa_status core_verify_model(const char *what, const struct core_model_progress *
     struct arena a;
     const struct model_entry *entry = NULL;
     const struct model_progress inner = forward(progress);
-    const char *path = what;
+    struct model_file f;
     *json = NULL;
     arena_init(&a, MAX_MEMORY);
-    qa_status status = QA_OK;
-    if (!strchr(what, '/') && access(what, F_OK) != 0) {
-        status = find(&a, what, &entry, err);
-        if (status == QA_OK)
-            status = model_verify(entry, &inner, err);
-        if (status == QA_OK && !(path = model_path(&a, entry, NULL, err)))
-            status = QA_BAD_CONFIG;
-    }
+    bool file = strchr(what, '/') || access(what, F_OK) == 0;
+    qa_status status = file ? model_inspect(&a, what, &inner, &f, err) : find(&a, what, &entry, err);
+    if (status == QA_OK && !file)
+        status = model_verify(&a, entry, &inner, &f, err);
     if (status == QA_OK)
-        status = tell_file(&a, path, &inner, json, err);
+        status = tell_file(&a, &f, json, err);
     arena_free(&a);
     return status;
 }
 
 /* The folder's last name is what people call the model. */
 static qa_status name_output(struct arena *a, const char *folder, const char **out, qa_error *err) {
-    const char *models = model_folder(a, err);
+    const char *models = NULL;
+    qa_status status = model_folder(a, &models, err);
+    if (status != QA_OK)
+        return status;
     char *whole = file_absolute(a, folder);
-    if (!models)
-        return QA_BAD_CONFIG;
     const char *name = whole ? file_basename(whole) : NULL;
     *out = name ? arena_printf(a, "%s/%s.gguf", models, *name ? name : "model") : NULL;
     if (!*out)
@@ -187,6 +178,7 @@ static qa_status name_output(struct arena *a, const char *folder, const char **o
 
 qa_status core_import_model(const char *folder, const char *out, char **json, qa_error *err) {
     struct arena a;
+    struct model_file f;
     *json = NULL;
     arena_init(&a, MAX_MEMORY);
     qa_status status = out ? QA_OK : name_output(&a, folder, &out, err);
@@ -195,7 +187,9 @@ qa_status core_import_model(const char *folder, const char *out, char **json, qa
     if (status == QA_OK)
         status = model_import(folder, out, err);
     if (status == QA_OK)
-        status = tell_file(&a, out, NULL, json, err);
+        status = model_inspect(&a, out, NULL, &f, err);
+    if (status == QA_OK)
+        status = tell_file(&a, &f, json, err);
     arena_free(&a);
     return status;
 }

@@ -1,17 +1,13 @@
 /* Which models are meant, and opening them. Nothing is loaded before it is needed: a search by words never pays for a language model. */
 #include "base/file.h"
-#include "base/hash.h"
 #include "core/core.h"
 #include "llm/llm.h"
 #include "model/model.h"
 #include "remote/remote.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { FINGERPRINT_BLOCK = 1 << 20, KEY_MAX = 4096 };
+enum { KEY_MAX = 4096, LIST_CEILING = 16 << 20 };
 
 qa_status core_choose_model(qa *q, const char *option, const char *variable, const struct config_model *configured, struct config_model *out,
                             qa_error *err) {
@@ -23,88 +19,92 @@ qa_status core_choose_model(qa *q, const char *option, const char *variable, con
     return config_read_model(&q->memory, text, ".", out, err);
 }
 
-/* ---- Fingerprints ---- */
-
-/* Of the whole file: an edited model must not pass for the one that the vectors are of. 45 MB take some milliseconds. */
-static qa_status hash_file(struct arena *a, const char *path, const char **out, qa_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, errno, "the model %s", path);
-    qa_status status = QA_OK;
-    char *block = malloc(FINGERPRINT_BLOCK), id[24] = "";
-    struct hash128 sums[2] = {{0, 0}, {0, 0}}; /* so far, of the next block */
-    if (!block)
-        status = error_no_memory(err, "reading a model");
-    for (ssize_t n = 1; status == QA_OK && n > 0;) {
-        n = read(fd, block, FINGERPRINT_BLOCK);
-        if (n < 0 && errno == EINTR) {
-            n = 1;
-            continue;
-        }
-        if (n < 0)
-            status = error_set_errno(err, errno, "reading the model %s", path);
-        else if (n > 0) {
-            sums[1] = hash_bytes(block, (size_t)n);
-            sums[0] = hash_bytes(sums, sizeof sums);
-        }
-    }
-    free(block);
-    close(fd);
-    if (status != QA_OK)
-        return status;
-    hash_id("file:", sums[0], id);
-    *out = arena_string(a, id);
-    return *out ? QA_OK : arena_error(a, err, "reading a model");
-}
-
 /* ---- Local files ---- */
 
-/* `asked`: somebody named it, so that its absence is an error. *out NULL: not here. */
-static qa_status find_local(qa *q, const struct config_model *choice, const char *standard, enum model_role role, struct llm_options *out,
-                            bool *here, qa_error *err) {
-    struct arena *a = &q->memory;
-    struct model_list list = {0};
-    bool present = false;
-    *here = false;
-    *out = (struct llm_options){.context = choice->context, .cancel = &q->cancel};
-    if (choice->file) {
-        out->path = choice->file;
-        out->name = file_basename(choice->file);
-        *here = true;
-        qa_status checked = model_check(choice->file, err); /* before llama.cpp sees it */
-        return checked == QA_OK ? hash_file(a, choice->file, &out->fingerprint, err) : checked;
-    }
-    qa_status status = model_load_list(a, &list, err);
-    if (status != QA_OK)
-        return status;
-    const struct model_entry *entry = model_find(&list, choice->name ? choice->name : standard);
+struct local {
+    struct llm_options options;
+    struct model_identity identity;
+    bool here;
+};
+
+static qa_status find_entry(const struct model_list *list, const struct config_model *choice, const char *standard, enum model_role role,
+                            const struct model_entry **out, qa_error *err) {
+    const struct model_entry *entry = model_find(list, choice->name ? choice->name : standard);
     if (!entry && choice->name)
         return error_set(err, QA_NOT_FOUND, "there is no model named \"%s\"; quaere model list shows them, and a file of your own is given by its path",
                          choice->name);
-    if (!entry)
-        return QA_OK;
-    if (entry->role != role)
+    if (entry && entry->role != role)
         return error_set(err, QA_BAD_CONFIG, "%s is %s, and %s is wanted here", entry->name,
                          entry->role == MODEL_EMBEDDER ? "an embedder" : "a generator", role == MODEL_EMBEDDER ? "an embedder" : "a generator");
-    out->path = model_path(a, entry, &present, err);
-    if (!out->path)
-        return err ? err->status : QA_NO_MEMORY;
-    if (!present && choice->name)
-        return error_set(err, QA_NOT_FOUND, "the model %s is not here yet; get it with: quaere model pull %s", entry->name, entry->name);
-    const char *sha256 = entry->import ? entry->gguf_sha256 : entry->sha256;
-    out->name = entry->name;
-    if (role == MODEL_EMBEDDER && !out->context)
-        out->context = entry->context; /* what its publisher says; the file's positions may be more */
-    *here = present;
-    if (!present)
-        return QA_OK;
-    if (!sha256) { /* placed there by hand */
-        status = model_check(out->path, err);
-        return status == QA_OK ? hash_file(a, out->path, &out->fingerprint, err) : status;
+    *out = entry;
+    return QA_OK;
+}
+
+/* Which file, and that it is the one it should be. What somebody named must be there. */
+static qa_status identify(qa *q, struct arena *a, const struct config_model *choice, const char *standard, enum model_role role,
+                          const struct model_list *list, struct local *out, qa_error *err) {
+    const struct model_entry *entry = NULL;
+    struct llm_options *o = &out->options;
+    if (choice->file) {
+        o->path = choice->file;
+        o->name = file_basename(choice->file);
+        out->here = true;
+        qa_status status = model_identify(choice->file, &q->cancel, &out->identity, err);
+        return status == QA_OK ? QA_OK : error_prefix(err, status, "the model ");
     }
-    out->trusted = true; /* it got its name only when its checksum was right */
-    out->fingerprint = arena_printf(a, "sha256:%s", sha256);
-    return out->fingerprint ? QA_OK : arena_error(a, err, "opening a model");
+    qa_status status = find_entry(list, choice, standard, role, &entry, err);
+    if (status != QA_OK || !entry)
+        return status;
+    o->name = entry->name;
+    if ((status = model_path(a, entry, &o->path, &out->here, err)) != QA_OK)
+        return status;
+    if (out->here)
+        return model_identify_entry(entry, o->path, &q->cancel, &out->identity, err);
+    if (!choice->name)
+        return QA_OK;
+    return entry->n_sources ? error_set(err, QA_NOT_FOUND, "the model %s is not here yet; get it with: quaere model pull %s", entry->name, entry->name)
+                            : error_set(err, QA_NOT_FOUND, "the model %s is not here yet; download it by hand%s%s to %s", entry->name,
+                                        entry->page ? " from " : "", entry->page ? entry->page : "", o->path);
+}
+
+/* out->here false: no model, and none was asked for. */
+static qa_status find_local(qa *q, struct arena *a, const struct config_model *choice, const char *standard, enum model_role role, struct local *out,
+                            qa_error *err) {
+    _Static_assert((int)MODEL_MAX_PREFIX <= (int)EMBEDDER_MAX_PREFIX, "a prefix of models.conf is one of an embedder");
+    struct model_list list = {0};
+    struct llm_options *o = &out->options;
+    *out = (struct local){.options = {.context = choice->context, .cancel = &q->cancel}};
+    qa_status status = model_load_list(a, &list, err);
+    if (status == QA_OK)
+        status = identify(q, a, choice, standard, role, &list, out, err);
+    if (status != QA_OK || !out->here)
+        return status;
+    /* Its sum says what a file is, whatever its name. */
+    const struct model_entry *known = model_find_sha256(&list, out->identity.sha256);
+    const struct model_entry *entry = known ? known : choice->file ? NULL : model_find(&list, o->name);
+    o->trusted = known || strcmp(out->identity.tried, llm_version()) == 0;
+    if (role == MODEL_EMBEDDER) {
+        if (entry && !o->context)
+            o->context = entry->context; /* what its publisher says; the file's positions may be more */
+        o->prefixes.of[EMBEDDER_QUERY] = choice->query_prefix ? choice->query_prefix : entry ? entry->query_prefix : NULL;
+        o->prefixes.of[EMBEDDER_PASSAGE] = choice->passage_prefix ? choice->passage_prefix : entry ? entry->passage_prefix : NULL;
+    }
+    o->fingerprint = arena_printf(a, "sha256:%s", out->identity.sha256);
+    return o->fingerprint ? QA_OK : arena_error(a, err, "opening a model");
+}
+
+static qa_status open_local(qa *q, const struct config_model *choice, const char *standard, enum model_role role, qa_error *err) {
+    struct local local;
+    struct arena a; /* of the list, and of the options: who opens copies them */
+    arena_init(&a, LIST_CEILING);
+    qa_status status = find_local(q, &a, choice, standard, role, &local, err);
+    if (status == QA_OK && local.here) {
+        status = role == MODEL_EMBEDDER ? llm_open_embedder(&local.options, &q->embedder, err) : llm_open_generator(&local.options, &q->generator, err);
+        if (status == QA_OK && !local.options.trusted)
+            model_note_trial(local.options.path, &local.identity, llm_version());
+    }
+    arena_free(&a);
+    return status;
 }
 
 /* ---- Servers ---- */
@@ -127,76 +127,73 @@ static qa_status read_key(struct arena *a, const struct config_model *m, const c
     return len ? QA_OK : error_set(err, QA_BAD_CONFIG, "%s, which should hold the key of %s, is empty", m->key_file, m->url);
 }
 
-static qa_status find_remote(qa *q, const struct config_model *m, struct remote_options *out, qa_error *err) {
-    *out = (struct remote_options){.url = m->url, .model = m->model, .context = m->context, .dimensions = m->dimensions};
-    return read_key(&q->memory, m, &out->key, err);
+static qa_status open_remote(qa *q, const struct config_model *m, enum model_role role, qa_error *err) {
+    struct remote_options o = {.url = m->url, .model = m->model, .context = m->context, .dimensions = m->dimensions, .cancel = &q->cancel,
+                               .total_ms = 1000 * (unsigned)m->timeout_seconds};
+    o.prefixes.of[EMBEDDER_QUERY] = m->query_prefix;
+    o.prefixes.of[EMBEDDER_PASSAGE] = m->passage_prefix;
+    qa_status status = read_key(&q->memory, m, &o.key, err);
+    if (status != QA_OK)
+        return status;
+    return role == MODEL_EMBEDDER ? remote_open_embedder(&o, &q->embedder, err) : remote_open_generator(&o, &q->generator, err);
 }
 
 /* ---- */
 
-static qa_status open_embedder(qa *q, const struct config_model *choice, const char *standard, qa_error *err) {
-    struct remote_options remote;
-    struct llm_options local;
-    bool here = false;
-    if (choice->none)
-        return QA_OK;
-    if (choice->url) {
-        qa_status status = find_remote(q, choice, &remote, err);
-        return status == QA_OK ? remote_open_embedder(&remote, &q->embedder, err) : status;
-    }
-    qa_status status = find_local(q, choice, standard, MODEL_EMBEDDER, &local, &here, err);
-    return status == QA_OK && here ? llm_open_embedder(&local, &q->embedder, err) : status;
-}
-
-static qa_status open_generator(qa *q, const struct config_model *choice, qa_error *err) {
-    struct remote_options remote;
-    struct llm_options local;
-    bool here = false;
-    if (choice->none)
-        return QA_OK;
-    if (choice->url) {
-        qa_status status = find_remote(q, choice, &remote, err);
-        return status == QA_OK ? remote_open_generator(&remote, &q->generator, err) : status;
-    }
-    qa_status status = find_local(q, choice, CORE_GENERATOR, MODEL_GENERATOR, &local, &here, err);
-    return status == QA_OK && here ? llm_open_generator(&local, &q->generator, err) : status;
-}
-
 /* What was found out is kept, so that a broken model costs its loading once, but not a cancelled one. */
-static qa_status settle(struct core_model *state, qa_status status, const qa_error *said, qa_error *err) {
-    state->tried = status != QA_CANCELLED;
-    state->why = (qa_error){.status = status};
-    return status == QA_OK ? QA_OK : (state->why = *said, error_set(err, status, "%s", said->message));
+static qa_status open_once(qa *q, enum model_role role, const char *standard, qa_error *err) {
+    struct core_model *state = role == MODEL_EMBEDDER ? &q->embedder_state : &q->generator_state;
+    const struct config_model *choice = role == MODEL_EMBEDDER ? &q->embedder_choice : &q->generator_choice;
+    if (!state->tried) {
+        state->why = (qa_error){0};
+        qa_status status = choice->none  ? QA_OK
+                           : choice->url ? open_remote(q, choice, role, &state->why)
+                                         : open_local(q, choice, standard, role, &state->why);
+        state->why.status = status;
+        state->tried = status != QA_CANCELLED;
+    }
+    return state->why.status == QA_OK ? QA_OK : error_set(err, state->why.status, "%s", state->why.message);
 }
 
 qa_status core_open_embedder(qa *q, const char *made_with, struct embedder_port **out, qa_error *err) {
-    struct core_model *state = &q->embedder_state;
-    qa_error said = {0};
-    *out = NULL;
-    if (!state->tried) {
-        qa_status status = open_embedder(q, &q->embedder_choice, made_with ? made_with : CORE_EMBEDDER, &said);
-        if (settle(state, status, &said, err) != QA_OK)
-            return status;
-    }
-    if (state->why.status != QA_OK)
-        return error_set(err, state->why.status, "%s", state->why.message);
-    *out = q->embedder.ops ? &q->embedder : NULL;
-    return QA_OK;
+    qa_status status = open_once(q, MODEL_EMBEDDER, made_with ? made_with : CORE_EMBEDDER, err);
+    *out = status == QA_OK && q->embedder.ops ? &q->embedder : NULL;
+    return status;
 }
 
 qa_status core_open_generator(qa *q, struct generator_port **out, qa_error *err) {
-    struct core_model *state = &q->generator_state;
-    qa_error said = {0};
-    *out = NULL;
-    if (!state->tried) {
-        qa_status status = open_generator(q, &q->generator_choice, &said);
-        if (settle(state, status, &said, err) != QA_OK)
-            return status;
-    }
-    if (state->why.status != QA_OK)
-        return error_set(err, state->why.status, "%s", state->why.message);
-    *out = q->generator.ops ? &q->generator : NULL;
-    return QA_OK;
+    qa_status status = open_once(q, MODEL_GENERATOR, CORE_GENERATOR, err);
+    *out = status == QA_OK && q->generator.ops ? &q->generator : NULL;
+    return status;
+}
+
+static qa_status tell_other(const struct index_space *space, const struct embedder_port *embedder, const struct model_entry *entry, qa_error *err) {
+    static const char anew[] = "or make the vectors anew with: quaere index reembed";
+    bool listed = entry && entry->role == MODEL_EMBEDDER;
+    if (embedder && strcmp(space->name, embedder->name) == 0 && space->dimensions == embedder->dimensions)
+        return error_set(err, QA_BAD_CONFIG, "the vectors of the index were made with another %s than the one in use (its file, its address or its prefixes have "
+                         "changed): make them anew with: quaere index reembed", space->name);
+    if (embedder && listed)
+        return error_set(err, QA_BAD_CONFIG, "the index was made with %s (%zu dimensions), and the embedder is %s (%zu): set models: embedder: %s, %s", space->name,
+                         space->dimensions, embedder->name, embedder->dimensions, space->name, anew);
+    if (embedder)
+        return error_set(err, QA_BAD_CONFIG, "the index was made with %s (%zu dimensions), and the embedder is %s (%zu): name that one's file or server in "
+                         "quaere.yaml (models: embedder:), %s", space->name, space->dimensions, embedder->name, embedder->dimensions, anew);
+    if (listed && entry->n_sources)
+        return error_set(err, QA_NOT_FOUND, "the index has vectors of %s, and that model is not here; get it with: quaere model pull %s", space->name, space->name);
+    return error_set(err, QA_NOT_FOUND, "the index has vectors of %s, which 'quaere model pull' does not have: name its file or server in quaere.yaml (models: "
+                     "embedder:), %s", space->name, anew);
+}
+
+qa_status core_other_embedder(const struct index_space *space, const struct embedder_port *embedder, qa_error *err) {
+    struct model_list list = {0};
+    struct arena a;
+    arena_init(&a, LIST_CEILING);
+    qa_status status = model_load_list(&a, &list, err);
+    if (status == QA_OK)
+        status = tell_other(space, embedder, model_find(&list, space->name), err);
+    arena_free(&a);
+    return status;
 }
 
 void core_close_models(qa *q) {

@@ -60,14 +60,10 @@ static qa_status choose_embedder(qa *q, const struct index_port *index, struct q
                          q->index_path, CORE_EMBEDDER);
     }
     status = core_open_embedder(q, space.name, &embedder, &said);
-    if (status == QA_OK && !embedder && !q->embedder_choice.none)
-        status = error_set(&said, QA_NOT_FOUND, "the index has vectors of %s, and that model is not here; get it with: quaere model pull %s", space.name,
-                           space.name);
-    else if (status == QA_OK && !embedder)
+    if (status == QA_OK && !embedder && q->embedder_choice.none)
         return request->mode == QA_MODE_VECTOR ? error_set(err, QA_BAD_USAGE, "a search by vectors needs an embedder, and none is set") : QA_OK;
-    else if (status == QA_OK && (strcmp(space.fingerprint, embedder->fingerprint) != 0 || space.dimensions != embedder->dimensions))
-        status = error_set(&said, QA_BAD_CONFIG, "the index was made with %s (%zu dimensions), and the embedder is %s (%zu): set models: embedder: %s, or make its "
-                           "vectors anew with: quaere index reembed", space.name, space.dimensions, embedder->name, embedder->dimensions, space.name);
+    if (status == QA_OK && (!embedder || strcmp(space.fingerprint, embedder->fingerprint) != 0 || space.dimensions != embedder->dimensions))
+        status = core_other_embedder(&space, embedder, &said);
     if (status == QA_OK) {
         request->embedder = embedder;
         request->pending = space.pending > 0;

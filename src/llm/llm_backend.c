@@ -89,3 +89,5 @@ void llm_backend_on_abort(void (*hook)(const char *message)) { abort_hook = hook
 
 void llm_backend_forget(void) { thread_log.complaint[0] = '\0'; }
 const char *llm_backend_complaint(void) { return thread_log.complaint; }
+
+const char *llm_version(void) { return llama_version(); }

@@ -6,9 +6,9 @@
  *
  * The likeliest token is taken by our own loop: llama.cpp's sampler would first copy the whole vocabulary for each token. */
 #include "base/clock.h"
+#include "base/repeat.h"
 #include "llm/llm_internal.h"
 #include "llm/llm_output.h"
-#include "llm/llm_trial.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +26,7 @@ struct generator {
     struct llm_batch batch;
     char *text;                     /* of one token */
     size_t text_cap;
+    struct repeat repeat;           /* small models fall into repeating themselves */
 };
 
 /* Forgets all but the first n tokens, and what a failed computation left behind them. Contexts that cannot forget a part (recurrent models) forget everything. */
@@ -137,6 +138,7 @@ static qa_status write_answer(struct generator *g, const struct generator_reques
                               struct generator_result *out, qa_error *err) {
     struct llm_output output;
     llm_output_begin(&output, request->piece, request->user);
+    repeat_begin(&g->repeat, &repeat_tokens);
     out->end = GENERATOR_FULL;
     while (out->generated_tokens < request->max_tokens) {
         llama_token token = 0;
@@ -152,13 +154,13 @@ static qa_status write_answer(struct generator *g, const struct generator_reques
         if ((status = token_text(g, token, &len, err)) != QA_OK)
             return status;
         bool more = llm_output_put(&output, g->text, len);
-        if (output.any && out->first_token_ms == 0)
-            out->first_token_ms = clock_mono_ms() - started;
+        if (output.any)
+            out->first_token_ms = output.first_ms - started;
         if (!more) {
             out->end = GENERATOR_STOPPED;
             return QA_OK;
         }
-        if (llm_output_loops(&output, token)) {
+        if (repeat_add(&g->repeat, token)) {
             out->end = GENERATOR_LOOPED;
             break;
         }
@@ -169,6 +171,8 @@ static qa_status write_answer(struct generator *g, const struct generator_reques
     }
     if (!llm_output_end(&output))
         out->end = GENERATOR_STOPPED;
+    if (output.any)
+        out->first_token_ms = output.first_ms - started;
     return QA_OK;
 }
 
@@ -251,28 +255,17 @@ static qa_status make_context(struct generator *g, const struct llm_options *opt
     return QA_OK;
 }
 
-static qa_status open_generator(const struct llm_options *options, bool trial, struct generator_port *out, qa_error *err) {
-    struct generator *g = calloc(1, sizeof *g);
-    if (!g)
-        return error_no_memory(err, "opening a generator");
-    qa_status status = llm_load(&g->m, options, LLM_GENERATOR, trial, err);
-    if (status == QA_OK)
-        status = make_context(g, options, err);
-    if (status == QA_OK) {
-        g->text_cap = 256;
-        g->text = malloc(g->text_cap);
-        g->kept.cap = g->m.context_tokens;
-        g->kept.items = malloc(g->kept.cap * sizeof *g->kept.items);
-        status = g->text && g->kept.items ? llm_batch_make(&g->batch, LLM_BATCH, err) : error_no_memory(err, "opening a generator");
-    }
-    if (status != QA_OK) {
-        close_generator(g);
+static qa_status prepare(void *self, const struct llm_options *options, qa_error *err) {
+    struct generator *g = self;
+    qa_status status = make_context(g, options, err);
+    if (status != QA_OK)
         return status;
-    }
     llm_prompt_open(&g->prompt, &g->m);
-    g->m.cancel = NULL;
-    *out = (struct generator_port){.ops = &ops, .self = g, .name = g->m.name, .fingerprint = g->m.fingerprint, .context = g->m.context_tokens};
-    return QA_OK;
+    g->text_cap = 256;
+    g->text = malloc(g->text_cap);
+    g->kept.cap = g->m.context_tokens;
+    g->kept.items = malloc(g->kept.cap * sizeof *g->kept.items);
+    return g->text && g->kept.items ? llm_batch_make(&g->batch, LLM_BATCH, err) : error_no_memory(err, "opening a generator");
 }
 
 static bool ignore(void *user, const char *text, size_t len) {
@@ -280,20 +273,20 @@ static bool ignore(void *user, const char *text, size_t len) {
     return true;
 }
 
-static qa_status attempt(const struct llm_options *options, qa_error *err) {
-    struct generator_port port = {0};
+static qa_status attempt(void *self, qa_error *err) {
     struct generator_result result;
     struct generator_message message = {GENERATOR_USER, "trial"};
     struct generator_request request = {.messages = &message, .n_messages = 1, .max_tokens = 2, .piece = ignore};
-    qa_status status = open_generator(options, true, &port, err);
-    if (status != QA_OK)
-        return status;
-    status = generate(port.self, &request, &result, err);
-    close_generator(port.self);
-    return status;
+    return generate(self, &request, &result, err);
 }
 
 qa_status llm_open_generator(const struct llm_options *options, struct generator_port *out, qa_error *err) {
-    qa_status status = options->trusted ? QA_OK : llm_trial(options, attempt, err);
-    return status == QA_OK ? open_generator(options, false, out, err) : status;
+    static const struct llm_kind kind = {LLM_GENERATOR, sizeof(struct generator), "opening a generator", prepare, attempt, close_generator};
+    void *self = NULL;
+    qa_status status = llm_open(&kind, options, &self, err);
+    if (status != QA_OK)
+        return status;
+    struct generator *g = self;
+    *out = (struct generator_port){.ops = &ops, .self = g, .name = g->m.name, .fingerprint = g->m.fingerprint, .context = g->m.context_tokens};
+    return QA_OK;
 }

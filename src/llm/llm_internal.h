@@ -43,9 +43,17 @@ struct llm_model {
     const atomic_int *cancel;       /* of the call that runs; looked at between the operations of a computation */
     bool acquired;
 };
-/* `trial`: in a child process, where all of the file is read and checked, and nothing is prepared for speed. What was set up when it fails is
- * released by llm_unload, as it always is; *m must not move. context_tokens is set; contexts are the caller's to make and to free before. */
-qa_status llm_load(struct llm_model *m, const struct llm_options *options, enum llm_role role, bool trial, qa_error *err);
+/* What uses a model: a struct that begins with its struct llm_model. */
+struct llm_kind {
+    enum llm_role role;
+    size_t size;
+    const char *doing;              /* for messages: "opening an embedder" */
+    qa_status (*prepare)(void *self, const struct llm_options *options, qa_error *err); /* the model is loaded and context_tokens set */
+    qa_status (*attempt)(void *self, qa_error *err);                                    /* computes once, in the trial */
+    void (*close)(void *self);                                                          /* also when `prepare` failed; calls llm_unload */
+};
+/* Tries the file in a child process unless it is trusted; then loads it into a new struct of that kind. */
+qa_status llm_open(const struct llm_kind *kind, const struct llm_options *options, void **out, qa_error *err);
 void llm_unload(struct llm_model *m);
 /* A context that looks at m->cancel. With all the memory it will need: what does not fit is found here and not in the middle of an answer. */
 qa_status llm_make_context(struct llm_model *m, struct llama_context_params params, struct llama_context **out, qa_error *err);

@@ -2,8 +2,8 @@
  * own; then llama.cpp. A model is mapped, not read, except for the weights that llama.cpp stores anew for speed. */
 #include "base/file.h"
 #include "llm/llm_internal.h"
+#include "llm/llm_trial.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +49,10 @@ static qa_status check_memory(const char *path, uint64_t size, qa_error *err) {
 static qa_status look_at_file(const char *path, qa_error *err) {
     struct file_stat st;
     unsigned char head[8] = {0};
-    qa_status status = file_stat(path, &st, err);
+    int fd = -1;
+    qa_status status = file_open_regular(path, &fd, &st, err);
     if (status != QA_OK)
-        return error_prefix(err, status, "the model: ");
-    if (!st.is_regular)
-        return error_set(err, QA_CORRUPT, "the model %s is %s, not a GGUF file", path, st.is_dir ? "a folder" : "no regular file");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, errno, "the model %s", path);
+        return error_prefix(err, status, "the model ");
     ssize_t n = read(fd, head, sizeof head);
     int why = errno;
     close(fd);
@@ -135,16 +131,21 @@ qa_status llm_make_context(struct llm_model *m, struct llama_context_params para
     return *out ? QA_OK : load_error(m, "make a context for the model", err);
 }
 
-qa_status llm_load(struct llm_model *m, const struct llm_options *options, enum llm_role role, bool trial, qa_error *err) {
+/* `trial`: in a child process, where all of the file is read and checked, and nothing is prepared for speed. What was set up when it fails is released by
+ * llm_unload, as it always is; *m must not move. */
+static qa_status load(struct llm_model *m, const struct llm_options *options, enum llm_role role, bool trial, qa_error *err) {
     *m = (struct llm_model){.cancel = options->cancel, .role = role};
     qa_status status = look_at_file(options->path, err);
     if (status != QA_OK)
         return status;
     m->path = strdup(options->path);
     m->name = strdup(options->name);
-    m->fingerprint = strdup(options->fingerprint);
-    if (!m->path || !m->name || !m->fingerprint)
+    char mark[24];
+    embedder_mark_prefixes(&options->prefixes, mark);
+    if (!m->path || !m->name || asprintf(&m->fingerprint, "%s%s", options->fingerprint, mark) < 0) {
+        m->fingerprint = NULL;
         return error_no_memory(err, "opening a model");
+    }
     llm_backend_acquire();
     m->acquired = true;
 
@@ -164,6 +165,39 @@ qa_status llm_load(struct llm_model *m, const struct llm_options *options, enum 
         strcpy(m->architecture, "unknown");
     m->context_tokens = choose_context(m, options->context, role);
     return check_role(m, role, err);
+}
+
+static qa_status open_kind(const struct llm_kind *kind, const struct llm_options *options, bool trial, void **out, qa_error *err) {
+    struct llm_model *m = calloc(1, kind->size);
+    *out = NULL;
+    if (!m)
+        return error_no_memory(err, kind->doing);
+    qa_status status = load(m, options, kind->role, trial, err);
+    if (status == QA_OK)
+        status = kind->prepare(m, options, err);
+    if (status != QA_OK) {
+        kind->close(m);
+        return status;
+    }
+    m->cancel = NULL;
+    *out = m;
+    return QA_OK;
+}
+
+static qa_status try_kind(const struct llm_options *options, const void *kind_of_it, qa_error *err) {
+    const struct llm_kind *kind = kind_of_it;
+    void *self = NULL;
+    qa_status status = open_kind(kind, options, true, &self, err);
+    if (status != QA_OK)
+        return status;
+    status = kind->attempt(self, err);
+    kind->close(self);
+    return status;
+}
+
+qa_status llm_open(const struct llm_kind *kind, const struct llm_options *options, void **out, qa_error *err) {
+    qa_status status = options->trusted ? QA_OK : llm_trial(options, try_kind, kind, err);
+    return status == QA_OK ? open_kind(kind, options, false, out, err) : status;
 }
 
 void llm_unload(struct llm_model *m) {

@@ -1,8 +1,5 @@
-/* A token is any bytes: half a character, or what is none. A reader gets whole characters of valid UTF-8.
- *
- * Small models fall into repeating themselves. That is seen on tokens, exactly: for each period p the number of tokens in a row that equal the one p
- * before is kept, which costs LLM_LOOP_PERIOD comparisons a token. Near repetitions ("Step 7", "Step 8") end with max_tokens. */
 #include "llm/llm_output.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include <string.h>
 
@@ -11,8 +8,8 @@ void llm_output_begin(struct llm_output *o, bool (*piece)(void *user, const char
 }
 
 static bool hand_out(struct llm_output *o, const char *text, size_t n) {
-    if (!n)
-        return true;
+    if (!o->any)
+        o->first_ms = clock_mono_ms(); /* before the reader takes its time */
     o->any = true;
     return o->piece(o->user, text, n);
 }
@@ -27,23 +24,16 @@ static bool is_beginning(const char *s, size_t n) {
 static bool hand_out_valid(struct llm_output *o, const char *s, size_t n, size_t *left) {
     *left = 0;
     while (n) {
-        size_t valid = utf8_valid_len(s, n);
-        if (!hand_out(o, s, valid))
-            return false;
-        s += valid;
-        n -= valid;
-        if (!n)
-            return true;
-        if (is_beginning(s, n)) {
+        bool valid;
+        size_t len = utf8_span(s, n, &valid);
+        if (!valid && is_beginning(s, n)) {
             *left = n;
             return true;
         }
-        uint32_t unused;
-        size_t bad = utf8_get(s, n, &unused);
-        if (!hand_out(o, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT)))
+        if (!(valid ? hand_out(o, s, len) : hand_out(o, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT))))
             return false;
-        s += bad;
-        n -= bad;
+        s += len;
+        n -= len;
     }
     return true;
 }
@@ -74,16 +64,4 @@ bool llm_output_end(struct llm_output *o) {
     bool half = o->n_held > 0;
     o->n_held = 0;
     return !half || hand_out(o, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
-}
-
-bool llm_output_loops(struct llm_output *o, int32_t token) {
-    bool loops = false;
-    for (size_t p = 1; p <= LLM_LOOP_PERIOD && p <= o->n_tokens; p++) {
-        bool same = o->recent[(o->n_tokens - p) % LLM_LOOP_PERIOD] == token;
-        o->run[p] = same ? o->run[p] + 1 : 0;
-        size_t enough = p * LLM_LOOP_TIMES > LLM_LOOP_TOKENS ? p * LLM_LOOP_TIMES : LLM_LOOP_TOKENS;
-        loops = loops || o->run[p] + p >= enough;
-    }
-    o->recent[o->n_tokens++ % LLM_LOOP_PERIOD] = token;
-    return loops;
 }

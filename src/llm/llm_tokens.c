@@ -1,9 +1,9 @@
 /* Text to tokens. llama.cpp's tokenizers differ in what they survive: some split by std::regex, which recurses over the length of its input, some throw
  * on invalid UTF-8. So they only get valid UTF-8, in slices; a slice ends before a space where there is one, which is where tokens end too. */
+#include "base/buf.h"
 #include "base/utf8.h"
 #include "llm/llm_internal.h"
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     SLICE = 4096,
@@ -62,19 +62,6 @@ static size_t slice_len(const char *text, size_t len) {
     return utf8_floor(text, SLICE);
 }
 
-/* A copy with U+FFFD for each invalid part; malloc'd. */
-static char *repair(const char *text, size_t len, size_t *out_len) {
-    char *fixed = malloc(3 * len);
-    size_t n = 0;
-    for (size_t at = 0; fixed && at < len;) {
-        uint32_t cp;
-        at += utf8_get(text + at, len - at, &cp);
-        n += utf8_put(fixed + n, cp);
-    }
-    *out_len = n;
-    return fixed;
-}
-
 /* Generators are known that list control tokens as ordinary words; llama.cpp then finds them in any text. Character by character there are none to find.
  * Embedders are left alone: they have nothing to obey, and their mark for an unknown word is such a token. */
 static qa_status add_letters(const struct llm_model *m, const char *text, size_t len, struct llm_tokens *out, qa_error *err) {
@@ -97,13 +84,15 @@ static bool has_control(const struct llm_model *m, const struct llm_tokens *t, s
 qa_status llm_tokenize(const struct llm_model *m, const char *text, size_t len, bool control, struct llm_tokens *out, qa_error *err) {
     if (len > LLM_MAX_TEXT)
         return error_set(err, QA_TOO_LARGE, "a text of %zu bytes for %s; at most %d are read", len, m->name, LLM_MAX_TEXT);
-    char *fixed = NULL;
-    if (utf8_valid_len(text, len) < len) {
-        if (!(fixed = repair(text, len, &len)))
-            return error_no_memory(err, "reading text as tokens");
-        text = fixed;
-    }
     qa_status status = QA_OK;
+    struct buf fixed;
+    buf_init(&fixed, 3 * (size_t)LLM_MAX_TEXT);
+    if (utf8_valid_len(text, len) < len) {
+        utf8_repair(&fixed, text, len);
+        status = buf_error(&fixed, err, "reading text as tokens");
+        text = fixed.data;
+        len = fixed.len;
+    }
     for (size_t at = 0, n; status == QA_OK && at < len; at += n) {
         size_t before = out->n;
         n = slice_len(text + at, len - at);
@@ -113,6 +102,6 @@ qa_status llm_tokenize(const struct llm_model *m, const char *text, size_t len, 
             status = add_letters(m, text + at, n, out, err);
         }
     }
-    free(fixed);
+    buf_free(&fixed);
     return status;
 }

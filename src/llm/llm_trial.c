@@ -6,6 +6,7 @@
  * another thread of the parent held inside llama.cpp at that moment would stay locked: it guards a few instructions, and the time-out ends the child then. The
  * child has a ceiling on memory, no core file, no way to the terminal, and dies with its parent. */
 #include "llm/llm_trial.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +19,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    LEAST_SECONDS = 30,
-    BYTES_A_SECOND = 20 << 20, /* of the file: a slow disk */
+    SECONDS = 30,              /* that it may take, */
+    BYTES_A_SECOND = 20 << 20, /* and for the file as long as a slow disk needs */
     LOOK_MS = 50               /* how often `cancel` is looked at */
 };
 #define ROOM ((rlim_t)4 << 30) /* for a context, over three times the file */
@@ -62,7 +62,7 @@ static void limit_memory(uint64_t file_size) {
 }
 
 static _Noreturn void run_child(const struct llm_options *options, uint64_t file_size, int fd,
-                                qa_status (*attempt)(const struct llm_options *options, qa_error *err)) {
+                                qa_status (*attempt)(const struct llm_options *options, const void *user, qa_error *err), const void *user) {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
@@ -76,16 +76,9 @@ static _Noreturn void run_child(const struct llm_options *options, uint64_t file
     verdict_fd = fd;
     llm_backend_on_abort(tell_abort);
     qa_error err = {0};
-    qa_status status = attempt(options, &err);
+    qa_status status = attempt(options, user, &err);
     send_verdict(status, err.message);
     _exit(0);
-}
-
-/* Milliseconds; not clock_mono_ms, which may stand still. */
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 enum outcome { SAID, DIED, SLOW, STOPPED };
@@ -101,12 +94,13 @@ static enum outcome wait_for_verdict(int fd, int64_t deadline, const atomic_int 
         }
         if (cancel && atomic_load(cancel))
             return STOPPED;
-        if (now_ms() > deadline)
+        if (clock_timeout_ms() > deadline)
             return SLOW;
     }
 }
 
-qa_status llm_trial(const struct llm_options *options, qa_status (*attempt)(const struct llm_options *options, qa_error *err), qa_error *err) {
+qa_status llm_trial(const struct llm_options *options, qa_status (*attempt)(const struct llm_options *options, const void *user, qa_error *err),
+                    const void *user, qa_error *err) {
     struct file_stat st;
     int fds[2] = {-1, -1}, how = 0;
     qa_status status = file_stat(options->path, &st, err);
@@ -123,13 +117,13 @@ qa_status llm_trial(const struct llm_options *options, qa_status (*attempt)(cons
     }
     if (pid == 0) {
         close(fds[0]);
-        run_child(options, st.size, fds[1], attempt);
+        run_child(options, st.size, fds[1], attempt, user);
     }
     close(fds[1]);
 
     struct verdict v = {0};
-    int64_t seconds = LEAST_SECONDS + (int64_t)(st.size / BYTES_A_SECOND);
-    enum outcome outcome = wait_for_verdict(fds[0], now_ms() + 1000 * seconds, options->cancel, &v);
+    int64_t seconds = options->trial_seconds ? options->trial_seconds : SECONDS + (int64_t)(st.size / BYTES_A_SECOND);
+    enum outcome outcome = wait_for_verdict(fds[0], clock_timeout_ms() + 1000 * seconds, options->cancel, &v);
     if (outcome == SLOW || outcome == STOPPED)
         kill(pid, SIGKILL);
     close(fds[0]);
@@ -150,7 +144,8 @@ qa_status llm_trial(const struct llm_options *options, qa_status (*attempt)(cons
     case STOPPED:
         return error_set(err, QA_CANCELLED, "loading the model %s was cancelled", options->path);
     case SLOW:
-        return error_set(err, QA_CORRUPT, "the model %s: trying it did not end within %lld s", options->path, (long long)seconds);
+        return error_set(err, QA_BUSY, "the model %s: trying it did not end within %lld s, so it is not used: this machine is too busy or too slow for it now, or "
+                         "the file keeps llama.cpp busy for ever", options->path, (long long)seconds);
     case DIED:
         break;
     }

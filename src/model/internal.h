@@ -24,6 +24,12 @@ void model_output_drop(struct model_output *o);                       /* removes
 
 qa_status model_move(const char *from, const char *to, qa_error *err); /* within one file system; fsync of the folder */
 
+/* ---- Stamps ---- */
+
+/* Reads the file, whatever its stamp says, and stamps it. */
+qa_status model_identify_anew(const char *path, const struct model_progress *progress, struct model_identity *out, qa_error *err);
+void model_note_sha256(const char *path, const char *sha256); /* of a file that was just put there */
+
 /* The names of a sentence-transformers folder that import reads; the first is the one whose SHA-256 is known. */
 struct model_folder_file {
     const char *name;
@@ -41,10 +47,6 @@ enum { MODEL_MAX_TEXT = 64 << 20 };
 qa_status model_read_json(const char *folder, const char *name, bool needed, json_t **out, qa_error *err);
 /* tokenizer.ggml.* of a WordPiece vocabulary with n_vocab ids. */
 qa_status model_put_vocabulary(struct model_gguf_writer *w, const char *folder, uint64_t n_vocab, qa_error *err);
-
-/* Little-endian 16-bit floats, rounded to the nearest, ties to even; what is too large becomes infinite. */
-uint16_t model_half_from_float(float v);
-float model_float_from_half(uint16_t h);
 
 /* ---- Fetching ---- */
 

@@ -4,6 +4,7 @@
  * bytes); positions, token types, norms and biases stay 32 bits, as llama.cpp wants them. The bytes depend on the folder's content alone: no name, no
  * date, an order of tensors of our own. What llama.cpp would compute otherwise than sentence-transformers is refused, not guessed. */
 #include "base/file.h"
+#include "base/half.h"
 #include "model/internal.h"
 #include "model/safetensors.h"
 #include <math.h>
@@ -322,7 +323,7 @@ static float get_value(const struct safetensors_tensor *t, uint64_t i) {
     uint32_t bits = (uint32_t)p[0] | (uint32_t)p[1] << 8;
     float v;
     if (t->type == SAFETENSORS_F16)
-        return model_float_from_half((uint16_t)bits);
+        return half_to_float(bits);
     bits = t->type == SAFETENSORS_BF16 ? bits << 16 : bits | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
     memcpy(&v, &bits, sizeof v);
     return v;
@@ -339,7 +340,7 @@ static qa_status write_tensor(const struct import *m, const struct planned *p, s
             uint32_t bits;
             memcpy(&bits, &v, sizeof bits);
             if (p->half)
-                bits = model_half_from_float(v);
+                bits = half_from_float(v);
             if (!isfinite(v) || (p->half && (bits & 0x7C00) == 0x7C00))
                 return error_set(m->err, QA_CORRUPT, "%s: the tensor %s holds %g at %llu: no weight of a model", m->weights->file, p->from->name,
                                  (double)v, (unsigned long long)i);

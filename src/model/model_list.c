@@ -21,8 +21,8 @@ struct reader {
     qa_error *err;
 };
 
-static const char *const keys[] = {"model",  "role",   "about", "licence", "dimensions",  "context", "bytes",
-                                   "sha256", "memory", "page",  "import",  "gguf_sha256", "source",  "part"};
+static const char *const keys[] = {"model",  "role", "about",  "licence",     "dimensions",   "context",        "bytes",  "sha256",
+                                   "memory", "page", "import", "gguf_sha256", "query_prefix", "passage_prefix", "source", "part"};
 
 static qa_status wrong(const struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static qa_status wrong(const struct reader *r, const char *format, ...) {
@@ -128,6 +128,8 @@ static qa_status end_entry(struct reader *r) {
         return wrong(r, "the entry %s ends here and has no %s", e->name, e->licence ? "about" : "licence");
     if (e->role == MODEL_EMBEDDER && !e->dimensions)
         return wrong(r, "the embedder %s ends here and has no dimensions", e->name);
+    if (e->role == MODEL_GENERATOR && (e->query_prefix || e->passage_prefix))
+        return wrong(r, "the generator %s ends here and has a prefix; only an embedder has", e->name);
     if (r->n_sources && !e->sha256)
         return wrong(r, "the entry %s has a source and no sha256: what is fetched could not be checked", e->name);
     if (r->n_sources && !e->bytes)
@@ -174,6 +176,18 @@ static qa_status take_sha256(struct reader *r, const char *key, const char *valu
     return is_sha256(value) ? take_text(r, value, out) : wrong(r, "%s wants 64 lower-case hexadecimal digits, not \"%.80s\"", key, value);
 }
 
+/* In quotes, as in JSON: a space at its end counts. */
+static qa_status take_prefix(struct reader *r, const char *key, const char *value, const char **out) {
+    json_t *text = NULL;
+    qa_status status = *value == '"' ? json_parse(value, strlen(value), &text, NULL) : QA_BAD_INPUT;
+    if (status == QA_OK && json_string_length(text) <= MODEL_MAX_PREFIX)
+        status = take_text(r, json_string_value(text), out);
+    else
+        status = status == QA_NO_MEMORY ? no_memory(r) : wrong(r, "%s wants a text in quotes, such as \"query: \", of at most %d bytes", key, MODEL_MAX_PREFIX);
+    json_decref(text);
+    return status;
+}
+
 static qa_status read_key(struct reader *r, const char *key, char *value) {
     struct model_entry *e = r->n > r->first ? &r->entries[r->n - 1] : NULL;
     uint64_t v = 0;
@@ -201,6 +215,10 @@ static qa_status read_key(struct reader *r, const char *key, char *value) {
         return take_sha256(r, key, value, &e->sha256);
     if (strcmp(key, "gguf_sha256") == 0)
         return take_sha256(r, key, value, &e->gguf_sha256);
+    if (strcmp(key, "query_prefix") == 0)
+        return take_prefix(r, key, value, &e->query_prefix);
+    if (strcmp(key, "passage_prefix") == 0)
+        return take_prefix(r, key, value, &e->passage_prefix);
     if (strcmp(key, "import") == 0) {
         e->import = strcmp(value, "yes") == 0;
         return e->import || strcmp(value, "no") == 0 ? QA_OK : wrong(r, "import is yes or no, not \"%.40s\"", value);
@@ -302,33 +320,41 @@ const struct model_entry *model_find(const struct model_list *list, const char *
     return NULL;
 }
 
-/* ---- Places ---- */
+const char *model_sha256(const struct model_entry *e) { return e->import ? e->gguf_sha256 : e->sha256; }
 
-char *model_folder(struct arena *a, qa_error *err) {
-    const char *own = getenv("QUAERE_MODELS"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    char *folder = NULL;
-    if (own && *own)
-        folder = file_absolute(a, own);
-    else if (data && data[0] == '/')
-        folder = arena_printf(a, "%s/quaere/models", data);
-    else if (home && home[0] == '/')
-        folder = arena_printf(a, "%s/.local/share/quaere/models", home);
-    else {
-        error_set(err, QA_BAD_CONFIG, "there is no place for models: neither QUAERE_MODELS nor XDG_DATA_HOME nor HOME is set");
-        return NULL;
+const struct model_entry *model_find_sha256(const struct model_list *list, const char *sha256) {
+    for (size_t i = 0; i < list->n; i++) {
+        const char *its = model_sha256(&list->entries[i]);
+        if (its && strcmp(its, sha256) == 0)
+            return &list->entries[i];
     }
-    if (!folder)
-        arena_error(a, err, "the models folder");
-    return folder;
+    return NULL;
 }
 
-char *model_path(struct arena *a, const struct model_entry *entry, bool *present, qa_error *err) {
+/* ---- Places ---- */
+
+qa_status model_folder(struct arena *a, const char **out, qa_error *err) {
+    const char *own = getenv("QUAERE_MODELS"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (own && *own)
+        *out = file_absolute(a, own);
+    else if (data && data[0] == '/')
+        *out = arena_printf(a, "%s/quaere/models", data);
+    else if (home && home[0] == '/')
+        *out = arena_printf(a, "%s/.local/share/quaere/models", home);
+    else
+        return error_set(err, QA_BAD_CONFIG, "there is no place for models: neither QUAERE_MODELS nor XDG_DATA_HOME nor HOME is set");
+    return *out ? QA_OK : arena_error(a, err, "the models folder");
+}
+
+qa_status model_path(struct arena *a, const struct model_entry *entry, const char **out, bool *present, qa_error *err) {
     struct file_stat st;
-    char *folder = model_folder(a, err);
-    char *path = folder ? arena_printf(a, "%s/%s.gguf", folder, entry->name) : NULL;
-    if (folder && !path)
-        arena_error(a, err, "the models folder");
+    const char *folder = NULL;
+    *out = NULL;
+    qa_status status = model_folder(a, &folder, err);
+    if (status != QA_OK)
+        return status;
+    *out = arena_printf(a, "%s/%s.gguf", folder, entry->name);
     if (present)
-        *present = path && file_stat(path, &st, NULL) == QA_OK && st.is_regular;
-    return path;
+        *present = *out && file_stat(*out, &st, NULL) == QA_OK && st.is_regular;
+    return *out ? QA_OK : arena_error(a, err, "the models folder");
 }

@@ -1,5 +1,6 @@
 /* Files in and out: mapping, and writing that leaves the old file or the new one. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "model/internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -7,27 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 qa_status model_map(const char *path, const uint8_t **bytes, size_t *size, qa_error *err) {
-    qa_status status = QA_OK;
-    struct stat st;
+    struct file_stat st;
     void *map = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return error_set_errno(err, errno, "%s", path);
-    if (fstat(fd, &st) != 0)
-        status = error_set_errno(err, errno, "%s", path);
-    else if (!S_ISREG(st.st_mode))
-        status = error_set(err, QA_IO, "%s: not a regular file", path);
-    else if (st.st_size && (map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+    int fd = -1;
+    qa_status status = file_open_regular(path, &fd, &st, err);
+    if (status != QA_OK)
+        return status;
+    if (st.size && (map = mmap(NULL, (size_t)st.size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
         status = error_set_errno(err, errno, "%s cannot be mapped", path);
     close(fd);
     if (status != QA_OK)
         return status;
     *bytes = map;
-    *size = (size_t)st.st_size;
+    *size = (size_t)st.size;
     return QA_OK;
 }
 

@@ -138,6 +138,8 @@ static qa_status take_lock(const struct model_pull *p, const char *path, int *ou
     for (int i = 0; i < LOCK_TRIES; i++) {
         struct stat ours, there;
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
+            return error_set_errno(err, errno, "the models folder %s cannot be written (QUAERE_MODELS names another one)", p->folder);
         if (fd < 0)
             return error_set_errno(err, errno, "%s", path);
         if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -213,6 +215,8 @@ static qa_status try_source(struct model_pull *p, const struct model_source *s, 
         status = model_check(model, err);
     if (status == QA_OK)
         status = model_move(model, path, err);
+    if (status == QA_OK && model_sha256(p->entry))
+        model_note_sha256(path, model_sha256(p->entry)); /* compared just now */
     if (status == QA_OK || status == QA_CORRUPT || status == QA_TOO_LARGE || status == QA_UNSUPPORTED)
         model_remove_tree(p->work, NULL); /* of no use any more: what is wrong would be wrong the next time */
     return status;
@@ -237,13 +241,26 @@ static qa_status try_sources(struct model_pull *p, const char *path, qa_error *e
     return error_set(err, why.status, "%s could not be had from any of its %zu sources; the last one: %s", e->name, e->n_sources, why.message);
 }
 
+/* What is there already: the model, or something that stands in its way. */
+static qa_status look(const struct model_pull *p, const char *path, bool *present, qa_error *err) {
+    struct file_stat st;
+    struct model_identity identity;
+    *present = file_stat(path, &st, NULL) == QA_OK;
+    if (*present && !st.is_regular)
+        return error_set(err, QA_EXISTS, "%s is %s, and the file of %s has to lie there; remove it", path, st.is_dir ? "a folder" : "no regular file",
+                         p->entry->name);
+    return *present ? model_identify_entry(p->entry, path, p->progress->cancel, &identity, err) : QA_OK;
+}
+
 static qa_status pull_locked(struct model_pull *p, const char *path, qa_error *err) {
     struct file_stat st;
     char size[32];
-    if (access(path, F_OK) == 0)
-        return QA_OK; /* whoever held the lock before brought it */
+    bool present = false;
+    qa_status status = look(p, path, &present, err);
+    if (status != QA_OK || present)
+        return status; /* whoever held the lock before brought it */
     announce(p, path, access(p->work, F_OK) == 0);
-    qa_status status = try_sources(p, path, err);
+    status = try_sources(p, path, err);
     if (status == QA_OK && file_stat(path, &st, NULL) == QA_OK)
         model_say(p, "%s is here (%s), its SHA-256 is right: %s", p->entry->name, format_size(st.size, size), path);
     if (status == QA_CANCELLED)
@@ -257,14 +274,9 @@ qa_status model_pull(const struct model_entry *entry, const struct model_progres
     bool present = false;
     int lock = -1;
     arena_init(&p.arena, MAX_MEMORY);
-    qa_error inner = {0};
     qa_status status = QA_OK;
-    const char *path = model_path(&p.arena, entry, &present, &inner), *lock_path = NULL;
-    if (!path) {
-        status = error_set(err, inner.status, "%s", inner.message);
-        goto out;
-    }
-    if (present)
+    const char *path = NULL, *lock_path = NULL;
+    if ((status = model_path(&p.arena, entry, &path, NULL, err)) != QA_OK || (status = look(&p, path, &present, err)) != QA_OK || present)
         goto out;
     if (!entry->n_sources) {
         status = error_set(err, QA_UNSUPPORTED,

@@ -1,22 +1,10 @@
 /* Looking at model files: checksums against the list, structure, and what a file says of itself. */
-#include "base/file.h"
-#include "base/sha256.h"
 #include "base/utf8.h"
 #include "model/internal.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_MEMORY = 1 << 20, MAX_SAID = 200 };
-
-static void show(void *user, uint64_t done, uint64_t total) {
-    const struct model_progress *progress = user;
-    if (progress && progress->show)
-        progress->show(progress->user, "Checking", done, total);
-}
-
-static qa_status hash_file(const char *path, const struct model_progress *progress, char out[SHA256_HEX], qa_error *err) {
-    return sha256_file(path, show, (void *)(uintptr_t)progress, progress ? progress->cancel : NULL, out, err);
-}
+enum { MAX_SAID = 200 };
 
 /* A GGUF may be sound and hold no model: a vocabulary alone, or nothing. */
 static qa_status open_model(const char *path, struct model_gguf **out, qa_error *err) {
@@ -38,25 +26,42 @@ qa_status model_check(const char *path, qa_error *err) {
     return status;
 }
 
-qa_status model_verify(const struct model_entry *entry, const struct model_progress *progress, qa_error *err) {
-    struct arena a;
-    qa_error inner = {0};
-    char found[SHA256_HEX];
+/* ---- The file of an entry ---- */
+
+static qa_status advise(const struct model_entry *e, qa_status status, qa_error *err) {
+    qa_error why = err ? *err : (qa_error){0};
+    if (status != QA_CORRUPT && status != QA_BAD_VERSION && status != QA_TOO_LARGE)
+        return status;
+    if (e->n_sources)
+        return error_set(err, status, "%s. Remove it and run: quaere model pull %s", why.message, e->name);
+    return e->page ? error_set(err, status, "%s. Download it again from %s", why.message, e->page) : status;
+}
+
+static qa_status compare(const struct model_entry *e, const char *path, const char *sha256, qa_error *err) {
+    const char *wanted = model_sha256(e);
+    if (!wanted || strcmp(sha256, wanted) == 0)
+        return QA_OK;
+    return error_set(err, QA_CORRUPT, "%s: its SHA-256 is %s, and %s has %s", path, sha256, e->name, wanted);
+}
+
+qa_status model_identify_entry(const struct model_entry *entry, const char *path, const atomic_int *cancel, struct model_identity *out, qa_error *err) {
+    qa_status status = model_identify(path, cancel, out, err);
+    if (status == QA_OK)
+        status = compare(entry, path, out->sha256, err);
+    return status == QA_OK ? QA_OK : advise(entry, status, err);
+}
+
+qa_status model_verify(struct arena *a, const struct model_entry *entry, const struct model_progress *progress, struct model_file *out, qa_error *err) {
     bool present = false;
-    arena_init(&a, MAX_MEMORY);
-    const char *path = model_path(&a, entry, &present, &inner), *wanted = entry->import ? entry->gguf_sha256 : entry->sha256;
-    qa_status status = path ? QA_OK : inner.status;
+    const char *path = NULL;
+    qa_status status = model_path(a, entry, &path, &present, err);
     if (status == QA_OK && !present)
-        status = error_set(&inner, QA_NOT_FOUND, "%s is not here (%s); get it with: quaere model pull %s", entry->name, path, entry->name);
+        return error_set(err, QA_NOT_FOUND, "%s is not here (%s); get it with: quaere model pull %s", entry->name, path, entry->name);
     if (status == QA_OK)
-        status = hash_file(path, progress, found, &inner);
-    if (status == QA_OK && wanted && strcmp(found, wanted) != 0)
-        status = error_set(&inner, QA_CORRUPT, "%s: its SHA-256 is %s, and %s has %s. Remove it and run: quaere model pull %s", path, found, entry->name,
-                           wanted, entry->name);
+        status = model_inspect(a, path, progress, out, err);
     if (status == QA_OK)
-        status = model_check(path, &inner);
-    arena_free(&a);
-    return status == QA_OK ? QA_OK : error_set(err, status, "%s", inner.message);
+        status = compare(entry, path, out->sha256, err);
+    return status == QA_OK ? QA_OK : advise(entry, status, err);
 }
 
 /* ---- What a file says ---- */
@@ -94,16 +99,16 @@ static void count_weights(const struct model_gguf *g, struct model_file *out) {
 
 qa_status model_inspect(struct arena *a, const char *path, const struct model_progress *progress, struct model_file *out, qa_error *err) {
     struct model_gguf *g = NULL;
-    char sha256[SHA256_HEX];
+    struct model_identity identity;
     uint64_t pooling = 0;
     *out = (struct model_file){0};
-    qa_status status = hash_file(path, progress, sha256, err);
+    qa_status status = model_identify_anew(path, progress, &identity, err);
     if (status == QA_OK)
         status = open_model(path, &g, err);
     if (status != QA_OK)
         return status;
     out->path = arena_string(a, path);
-    out->sha256 = arena_string(a, sha256);
+    out->sha256 = arena_string(a, identity.sha256);
     out->bytes = g->size;
     out->tensors = g->n_tensors;
     out->name = said(a, g, "general.name");

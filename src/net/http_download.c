@@ -2,6 +2,7 @@
  * server said the file is (its strong ETag, else Last-Modified). Only with both unchanged is the rest asked for, by Range and If-Range, so that two
  * versions are never joined; without such a word from the server the download begins anew. Trying the end of the file against the
  * server's was rejected: equal ends do not make equal files. A connection that breaks off is made again while each attempt brings bytes. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "net/http_transfer.h"
 #include <errno.h>
@@ -171,7 +172,7 @@ static qa_status begin(struct download *d, qa_error *err) {
 }
 
 static void show(struct download *d, bool last) {
-    int64_t now = transfer_now_ms();
+    int64_t now = clock_timeout_ms();
     if (!d->show || (!last && now - d->shown_ms < SHOW_EVERY_MS))
         return;
     d->shown_ms = now;

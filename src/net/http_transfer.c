@@ -2,13 +2,13 @@
  * second. The progress callback of the easy interface comes once a second when nothing moves, which is too rare; CURLOPT_LOW_SPEED_TIME counts
  * whole seconds. */
 #include "net/http_transfer.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum { LOOK_MS = 100, DEFAULT_CONNECT_MS = 10 * 1000, DEFAULT_IDLE_MS = 60 * 1000 };
 
@@ -25,12 +25,6 @@ static bool start_curl(void) {
     bool ok = started;
     pthread_mutex_unlock(&lock);
     return ok;
-}
-
-int64_t transfer_now_ms(void) {
-    struct timespec t = {0};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void http_clean(const char *text, size_t n, char *out, size_t size) {
@@ -143,8 +137,15 @@ static int64_t activity(CURL *easy, bool *connected) {
     return down + up + headers + request;
 }
 
+/* "300 s", "250 ms"; what is left of many seconds is that many. */
+static const char *span(unsigned ms, char out[24]) {
+    bool seconds = ms >= 10000 || ms % 1000 == 0;
+    snprintf(out, 24, seconds ? "%u s" : "%u ms", seconds ? (ms + 500) / 1000 : ms);
+    return out;
+}
+
 static qa_status explain(struct transfer *t, CURLcode code, qa_error *err) {
-    char cause[200];
+    char cause[200], time[24];
     long number = 0;
     http_clean(t->cause, sizeof t->cause, cause, sizeof cause);
     switch (code) {
@@ -161,7 +162,7 @@ static qa_status explain(struct transfer *t, CURLcode code, qa_error *err) {
     case CURLE_COULDNT_RESOLVE_PROXY:
         return error_set(err, QA_REMOTE, "%s: no connection: the name of the proxy is not known", t->host);
     case CURLE_OPERATION_TIMEDOUT:
-        return error_set(err, QA_REMOTE, "%s: no connection within %u ms", t->host, t->connect_ms);
+        return error_set(err, QA_REMOTE, "%s: no connection within %s", t->host, span(t->connect_ms, time));
     case CURLE_GOT_NOTHING:
         return error_set(err, QA_REMOTE, "%s: closed the connection without an answer", t->host);
     case CURLE_PARTIAL_FILE:
@@ -202,9 +203,10 @@ static qa_status ended(struct transfer *t, qa_error *err) {
 }
 
 static qa_status drive(struct transfer *t, qa_error *err) {
-    int64_t started = transfer_now_ms(), moved = started, before = -1;
+    int64_t started = clock_timeout_ms(), moved = started, before = -1;
     for (;;) {
         int running = 0;
+        char time[24];
         CURLMcode code = curl_multi_perform(t->multi, &running);
         if (code != CURLM_OK)
             return code == CURLM_OUT_OF_MEMORY ? error_no_memory(err, "a request") : error_set(err, QA_INTERNAL, "libcurl: %s", curl_multi_strerror(code));
@@ -212,15 +214,15 @@ static qa_status drive(struct transfer *t, qa_error *err) {
             return error_set(err, QA_CANCELLED, "cancelled");
         if (!running)
             return ended(t, err);
-        int64_t now = transfer_now_ms(), count = activity(t->easy, &t->connected), wait = LOOK_MS;
+        int64_t now = clock_timeout_ms(), count = activity(t->easy, &t->connected), wait = LOOK_MS;
         if (count != before || !t->connected) /* until it is connected, libcurl watches the clock */
             moved = now;
         before = count;
         int64_t idle_left = moved + t->idle_ms - now, total_left = t->total_ms ? started + t->total_ms - now : wait;
         if (idle_left <= 0 || total_left <= 0) {
             t->permanent = true; /* a slow server that is asked again only has more to do */
-            return idle_left <= 0 ? error_set(err, QA_REMOTE, "%s: nothing came for %u ms", t->host, t->idle_ms)
-                                  : error_set(err, QA_REMOTE, "%s: not done within %u ms", t->host, t->total_ms);
+            return idle_left <= 0 ? error_set(err, QA_REMOTE, "%s: nothing came for %s", t->host, span(t->idle_ms, time))
+                                  : error_set(err, QA_REMOTE, "%s: not done within %s", t->host, span(t->total_ms, time));
         }
         wait = idle_left < wait ? idle_left : wait;
         wait = total_left < wait ? total_left : wait;

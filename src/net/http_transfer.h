@@ -25,6 +25,4 @@ qa_status transfer_open(struct transfer *t, const char *url, struct http_session
 qa_status transfer_run(struct transfer *t, qa_error *err);
 void transfer_close(struct transfer *t); /* a zeroed one is fine */
 
-int64_t transfer_now_ms(void); /* monotonic; a fixed QUAERE_CLOCK does not stop it */
-
 #endif

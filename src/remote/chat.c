@@ -17,7 +17,7 @@ void chat_start(struct chat *c, const struct remote *remote, const struct genera
     c->form = CHAT_UNKNOWN;
     sse_init(&c->sse, MAX_EVENT, on_event, c);
     buf_init(&c->document, MAX_DOCUMENT);
-    repeat_reset(&c->repeat);
+    repeat_begin(&c->repeat, &repeat_bytes);
     c->handed_out = c->finished = c->full = c->done = false;
     c->end = GENERATOR_DONE;
     c->status = QA_OK;
@@ -43,7 +43,7 @@ static void hand_out(struct chat *c, const char *text, size_t len) {
         if (!c->request->piece(c->request->user, text, n)) {
             c->end = GENERATOR_STOPPED;
             c->done = true;
-        } else if (repeat_add(&c->repeat, text, n)) {
+        } else if (repeat_add_text(&c->repeat, text, n)) {
             c->end = GENERATOR_LOOPED;
             c->done = true;
         }

@@ -2,9 +2,9 @@
 #ifndef REMOTE_CHAT_H
 #define REMOTE_CHAT_H
 
+#include "base/repeat.h"
 #include "net/sse.h"
 #include "remote/remote_internal.h"
-#include "remote/repeat.h"
 
 struct chat {
     const struct remote *remote;

@@ -1,10 +1,12 @@
 /* Embeddings in requests of at most 64 texts and about 100 KB. A text over the configured context is cut into pieces between words, by the estimate of tokens.c,
  * and gets the mean of their vectors. Many servers refuse an empty string: text of white space only is sent as a full stop. */
+#include "base/vector.h"
 #include "remote/remote_internal.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_LENGTH 1e-20
 enum { MAX_TEXTS = 64, MAX_BYTES = 100 << 10, ROOM_FOR_ANSWER = 64 << 10, BYTES_A_NUMBER = 32 };
 
 struct piece {
@@ -14,6 +16,9 @@ struct piece {
 
 struct remote_embedder {
     struct remote remote;
+    const char *prefixes[EMBEDDER_SIDES];
+    const char *prefix; /* of the call that runs */
+    float *vector;      /* room for one, once the dimensions are known */
     struct piece batch[MAX_TEXTS];
     size_t n, bytes;
     bool seen[MAX_TEXTS];
@@ -44,24 +49,23 @@ static qa_status read_vector(struct remote_embedder *e, const json_t *values, fl
     if (!json_is_array(values))
         return wrong(e, "an embedding is not a list", err);
     qa_status status = check_dimensions(e, json_array_size(values), err);
+    size_t n = json_array_size(values);
+    if (status == QA_OK && !e->vector && !(e->vector = arena_array(&e->remote.memory, n, sizeof *e->vector)))
+        status = arena_error(&e->remote.memory, err, "a server's model");
     if (status != QA_OK)
         return status;
-    size_t n = json_array_size(values);
-    double square = 0;
     for (size_t i = 0; i < n; i++) {
         const json_t *value = json_array_get(values, i);
-        double x = json_number_value(value);
         if (!json_is_number(value))
             return wrong(e, "an embedding holds something else than numbers", err);
-        if (!isfinite((float)x))
+        e->vector[i] = (float)json_number_value(value);
+        if (!isfinite(e->vector[i]))
             return wrong(e, "an embedding holds a number that is too large", err);
-        square += x * x;
     }
-    double length = sqrt(square);
-    if (!(length > 1e-20))
+    if (!vector_normalise(e->vector, n, LEAST_LENGTH))
         return wrong(e, "an embedding is zero in all dimensions", err);
     for (size_t i = 0; i < n && sum; i++)
-        sum[i] += (float)(json_number_value(json_array_get(values, i)) / length);
+        sum[i] += e->vector[i];
     return QA_OK;
 }
 
@@ -96,11 +100,22 @@ static qa_status read_vectors(struct remote_embedder *e, const json_t *value, fl
 
 /* ---- Asking ---- */
 
+/* One input: prefix and piece. */
+static json_t *join(const struct remote_embedder *e, const struct piece *p) {
+    struct buf joined;
+    buf_init(&joined, EMBEDDER_MAX_PREFIX + p->len);
+    buf_puts(&joined, e->prefix);
+    buf_put(&joined, p->text, p->len);
+    json_t *value = joined.status == QA_OK ? json_text(joined.data, joined.len) : NULL;
+    buf_free(&joined);
+    return value;
+}
+
 static char *build(const struct remote_embedder *e) {
     json_t *body = json_object(), *input = json_array();
     bool ok = body && input;
     for (size_t i = 0; i < e->n; i++)
-        json_add(input, json_text(e->batch[i].text, e->batch[i].len), &ok);
+        json_add(input, join(e, &e->batch[i]), &ok);
     json_put(body, "model", json_text0(e->remote.name), &ok);
     json_put(body, "input", input, &ok);
     char *text = ok ? json_write(body, 0) : NULL;
@@ -149,24 +164,32 @@ static bool blank(const char *text, size_t len) {
 }
 
 static qa_status add(struct remote_embedder *e, struct piece p, const atomic_int *cancel, float *out, qa_error *err) {
-    if (e->n && (e->n == MAX_TEXTS || e->bytes + p.len > MAX_BYTES)) {
+    size_t bytes = strlen(e->prefix) + p.len;
+    if (e->n && (e->n == MAX_TEXTS || e->bytes + bytes > MAX_BYTES)) {
         qa_status status = flush(e, cancel, out, err);
         if (status != QA_OK)
             return status;
     }
     e->batch[e->n++] = p;
-    e->bytes += p.len;
+    e->bytes += bytes;
     return QA_OK;
+}
+
+/* Without the markers, which are counted with the text. */
+static size_t tokens_of(const char *prefix) {
+    size_t taken;
+    return remote_tokens(prefix, strlen(prefix), SIZE_MAX, &taken) - remote_tokens("", 0, SIZE_MAX, &taken);
 }
 
 static qa_status add_text(struct remote_embedder *e, struct embedder_text text, size_t owner, const atomic_int *cancel, float *out, qa_error *err) {
     if (blank(text.text, text.len))
         return add(e, (struct piece){".", 1, owner}, cancel, out, err);
     qa_status status = QA_OK;
+    size_t lead = tokens_of(e->prefix);
     for (size_t at = 0; at < text.len && status == QA_OK;) {
         size_t n = text.len - at;
         if (e->remote.context)
-            remote_tokens(text.text + at, text.len - at, e->remote.context, &n);
+            remote_tokens(text.text + at, text.len - at, e->remote.context - lead, &n);
         if (n == text.len || !blank(text.text + at, n))
             status = add(e, (struct piece){text.text + at, n, owner}, cancel, out, err);
         at += n;
@@ -179,32 +202,17 @@ static qa_status embed(void *self, enum embedder_side side, const struct embedde
     struct remote_embedder *e = self;
     size_t dimensions = e->remote.dimensions;
     qa_status status = QA_OK;
-    (void)side;
+    e->prefix = e->prefixes[side];
     e->n = e->bytes = 0;
     memset(out, 0, n * dimensions * sizeof *out);
     for (size_t i = 0; i < n && status == QA_OK; i++)
         status = add_text(e, texts[i], i, cancel, out, err);
     if (status == QA_OK && e->n)
         status = flush(e, cancel, out, err);
-    for (size_t i = 0; i < n && status == QA_OK; i++) {
-        double square = 0;
-        for (size_t k = 0; k < dimensions; k++)
-            square += (double)out[i * dimensions + k] * out[i * dimensions + k];
-        double length = sqrt(square);
-        if (!(length > 1e-6))
+    for (size_t i = 0; i < n && status == QA_OK; i++)
+        if (!vector_normalise(out + i * dimensions, dimensions, EMBEDDER_LEAST_MEAN))
             return error_set(err, QA_REMOTE, "%s: the vectors of the pieces of one text cancel each other out", e->remote.host);
-        for (size_t k = 0; k < dimensions; k++)
-            out[i * dimensions + k] = (float)(out[i * dimensions + k] / length);
-    }
     return status;
-}
-
-static qa_status count_tokens(void *self, const char *text, size_t len, size_t *out, qa_error *err) {
-    size_t taken;
-    (void)self;
-    (void)err;
-    *out = remote_tokens(text, len, SIZE_MAX, &taken);
-    return QA_OK;
 }
 
 static void close_embedder(void *self) {
@@ -213,13 +221,22 @@ static void close_embedder(void *self) {
     free(e);
 }
 
-static const struct embedder_ops ops = {.embed = embed, .count_tokens = count_tokens, .close = close_embedder};
+static const struct embedder_ops ops = {.embed = embed, .count_tokens = remote_count_tokens, .close = close_embedder};
 
 /* Dimensions that nobody configured are those of the vector of one short text. */
-static qa_status ask_dimensions(struct remote_embedder *e, qa_error *err) {
+static qa_status ask_dimensions(struct remote_embedder *e, const atomic_int *cancel, qa_error *err) {
     e->batch[0] = (struct piece){"dimensions", strlen("dimensions"), 0};
     e->n = 1;
-    return flush(e, NULL, NULL, err);
+    return flush(e, cancel, NULL, err);
+}
+
+static qa_status take_prefix(struct remote_embedder *e, const struct embedder_prefixes *given, enum embedder_side side, qa_error *err) {
+    const char *text = embedder_prefix(given, side);
+    if (e->remote.context && tokens_of(text) >= e->remote.context)
+        return error_set(err, QA_BAD_CONFIG, "model %.100s: a prefix of about %zu tokens leaves no room for text in a context of %zu", e->remote.name,
+                         tokens_of(text), e->remote.context);
+    e->prefixes[side] = arena_string(&e->remote.memory, text);
+    return e->prefixes[side] ? QA_OK : arena_error(&e->remote.memory, err, "a server's model");
 }
 
 qa_status remote_open_embedder(const struct remote_options *options, struct embedder_port *out, qa_error *err) {
@@ -227,14 +244,17 @@ qa_status remote_open_embedder(const struct remote_options *options, struct embe
     *out = (struct embedder_port){0};
     if (!e)
         return error_no_memory(err, "a server's model");
+    e->prefix = "";
     qa_status status = remote_start(&e->remote, options, "embeddings", err);
+    for (int side = 0; status == QA_OK && side < EMBEDDER_SIDES; side++)
+        status = take_prefix(e, &options->prefixes, (enum embedder_side)side, err);
     if (status == QA_OK && options->dimensions > EMBEDDER_MAX_DIMENSIONS)
         status = error_set(err, QA_BAD_CONFIG, "model %.100s: %zu dimensions are configured, and %d are the most possible", e->remote.name,
                            options->dimensions, EMBEDDER_MAX_DIMENSIONS);
     if (status == QA_OK && !options->dimensions)
-        status = ask_dimensions(e, err);
+        status = ask_dimensions(e, options->cancel, err);
     if (status == QA_OK)
-        status = remote_set_fingerprint(&e->remote, options->url, err);
+        status = remote_set_fingerprint(&e->remote, options, err);
     if (status != QA_OK) {
         close_embedder(e);
         return status;

@@ -123,21 +123,13 @@ static qa_status generate(void *self, const struct generator_request *request, s
     return status;
 }
 
-static qa_status count_tokens(void *self, const char *text, size_t len, size_t *out, qa_error *err) {
-    size_t taken;
-    (void)self;
-    (void)err;
-    *out = remote_tokens(text, len, SIZE_MAX, &taken);
-    return QA_OK;
-}
-
 static void close_generator(void *self) {
     struct remote_generator *g = self;
     remote_end(&g->remote);
     free(g);
 }
 
-static const struct generator_ops ops = {.generate = generate, .count_tokens = count_tokens, .close = close_generator};
+static const struct generator_ops ops = {.generate = generate, .count_tokens = remote_count_tokens, .close = close_generator};
 
 qa_status remote_open_generator(const struct remote_options *options, struct generator_port *out, qa_error *err) {
     struct remote_options plain = *options;

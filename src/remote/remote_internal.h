@@ -17,13 +17,13 @@ struct remote {
     char host[200];            /* for messages */
     struct http_session *session;
     size_t context, dimensions;
-    unsigned retries, idle_ms, total_ms;
+    unsigned retries, idle_ms, total_ms, connect_ms;
 };
 /* `resource` is what follows the base: "chat/completions". */
 qa_status remote_start(struct remote *r, const struct remote_options *options, const char *resource, qa_error *err);
 void remote_end(struct remote *r); /* a zeroed one is fine */
-/* "remote URL MODEL", with dimensions when there are any; no secret of the address in it. */
-qa_status remote_set_fingerprint(struct remote *r, const char *url, qa_error *err);
+/* "remote URL MODEL", with dimensions and prefixes when there are any; no secret of the address in it. */
+qa_status remote_set_fingerprint(struct remote *r, const struct remote_options *options, qa_error *err);
 
 struct remote_call {
     const char *body;
@@ -51,5 +51,7 @@ qa_status remote_parse(const struct remote *r, const char *bytes, size_t n, json
 /* Tokens of a text, on the high side; see tokens.c for the rule. Stops at the last place between words before it would be more than `most` (at least one
  * character is taken); *taken bytes were counted. */
 size_t remote_tokens(const char *text, size_t len, size_t most, size_t *taken);
+/* The same for the ports. */
+qa_status remote_count_tokens(void *self, const char *text, size_t len, size_t *out, qa_error *err);
 
 #endif

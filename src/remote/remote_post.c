@@ -1,20 +1,14 @@
 /* Requests, repeated where that may help, and the telling of what a server refused. Of a server's body a message shows only what the server itself put into
  * its error message: one line, shortened, with the key blotted out should it be in there. */
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "remote/remote_internal.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_WORDS = 200 };
 
-static int64_t now_ms(void) { /* not base/clock.h: QUAERE_CLOCK must not stop a time-out */
-    struct timespec t = {0};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-void remote_deadline(const struct remote *r, struct remote_call *call) { call->deadline_ms = now_ms() + r->total_ms; }
+void remote_deadline(const struct remote *r, struct remote_call *call) { call->deadline_ms = clock_timeout_ms() + r->total_ms; }
 
 qa_status remote_post(struct remote *r, struct remote_call *call, struct http_response *out, qa_error *err) {
     const struct http_header headers[] = {
@@ -22,13 +16,14 @@ qa_status remote_post(struct remote *r, struct remote_call *call, struct http_re
         {"Accept", call->on_body ? "text/event-stream, application/json" : "application/json"},
         {"Authorization", r->authorization},
     };
-    int64_t left = call->deadline_ms - now_ms();
+    int64_t left = call->deadline_ms - clock_timeout_ms();
     struct http_request request = {
         .url = r->endpoint,
         .headers = headers,
         .n_headers = r->authorization ? 3 : 2,
         .body = call->body,
         .body_len = call->body_len,
+        .connect_ms = r->connect_ms,
         .idle_ms = r->idle_ms,
         .total_ms = left > 0 ? (unsigned)left : 1,
         .max_body = call->max_answer,
@@ -46,7 +41,7 @@ bool remote_again(struct remote *r, struct remote_call *call, const struct http_
     bool answered = response->status && (response->status < 200 || response->status > 299);
     if (response->permanent || !http_should_retry(answered ? QA_OK : *status, response->status, response->retry_after_s, call->attempts, r->retries, &wait))
         return false;
-    if (now_ms() + wait >= call->deadline_ms)
+    if (clock_timeout_ms() + wait >= call->deadline_ms)
         return false;
     if (http_wait(wait, call->cancel))
         return true;
@@ -92,14 +87,7 @@ qa_status remote_parse(const struct remote *r, const char *bytes, size_t n, json
     } else {
         struct buf clean;
         buf_init(&clean, n > SIZE_MAX / 4 ? n : n * 3);
-        for (size_t i = 0, len; i < n; i += len) {
-            uint32_t cp;
-            len = utf8_get(bytes + i, n - i, &cp);
-            if (cp == 0xFFFD)
-                buf_puts(&clean, UTF8_REPLACEMENT);
-            else
-                buf_put(&clean, bytes + i, len);
-        }
+        utf8_repair(&clean, bytes, n);
         status = buf_error(&clean, err, "an answer");
         if (status == QA_OK)
             status = json_parse(clean.data, clean.len, out, err);

@@ -1,10 +1,11 @@
 #include "base/hash.h"
 #include "net/http.h"
 #include "remote/remote_internal.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { DEFAULT_RETRIES = 4, DEFAULT_IDLE_MS = 5 * 60 * 1000, DEFAULT_TOTAL_MS = 10 * 60 * 1000, MEMORY = 64 << 10, MAX_FINGERPRINT = 200 };
+enum { DEFAULT_RETRIES = 4, DEFAULT_TOTAL_MS = 10 * 60 * 1000, MOST_CONNECT_MS = 10 * 1000, MEMORY = 64 << 10, MAX_FINGERPRINT = 200 };
 
 /* An address in its parts: everything before and after user and password, and the query apart. */
 struct parts {
@@ -49,11 +50,14 @@ static qa_status check(const struct remote_options *o, struct parts *p, qa_error
     return QA_OK;
 }
 
-qa_status remote_set_fingerprint(struct remote *r, const char *url, qa_error *err) {
+qa_status remote_set_fingerprint(struct remote *r, const struct remote_options *o, qa_error *err) {
     struct parts p;
-    split(url, &p); /* remote_start looked at it */
-    char *full = r->dimensions ? arena_printf(&r->memory, "remote %.*s%.*s %s %zu", p.scheme, p.at_scheme, p.base, p.at_base, r->name, r->dimensions)
-                               : arena_printf(&r->memory, "remote %.*s%.*s %s", p.scheme, p.at_scheme, p.base, p.at_base, r->name);
+    char dimensions[24] = "", mark[24];
+    split(o->url, &p); /* remote_start looked at it */
+    if (r->dimensions)
+        snprintf(dimensions, sizeof dimensions, " %zu", r->dimensions);
+    embedder_mark_prefixes(&o->prefixes, mark);
+    char *full = arena_printf(&r->memory, "remote %.*s%.*s %s%s%s", p.scheme, p.at_scheme, p.base, p.at_base, r->name, dimensions, mark);
     if (full && (strlen(full) > MAX_FINGERPRINT || !printable(full))) {
         char id[24];
         hash_id("remote ", hash_bytes(full, strlen(full)), id);
@@ -70,8 +74,10 @@ qa_status remote_start(struct remote *r, const struct remote_options *o, const c
     if (status != QA_OK)
         return status;
     r->retries = o->retries ? o->retries : DEFAULT_RETRIES;
-    r->idle_ms = o->idle_ms ? o->idle_ms : DEFAULT_IDLE_MS;
     r->total_ms = o->total_ms ? o->total_ms : DEFAULT_TOTAL_MS;
+    unsigned half = (r->total_ms + 1) / 2;
+    r->idle_ms = o->idle_ms ? o->idle_ms : half;
+    r->connect_ms = o->connect_ms ? o->connect_ms : half < MOST_CONNECT_MS ? half : MOST_CONNECT_MS;
     int before = (int)(p.at_base - o->url);
     r->name = arena_string(&r->memory, o->model);
     r->endpoint = arena_printf(&r->memory, "%.*s%.*s/%s%.*s", before, o->url, p.base, p.at_base, resource, p.query, p.at_query);
@@ -87,7 +93,7 @@ qa_status remote_start(struct remote *r, const struct remote_options *o, const c
     if (!strcmp(r->host, "?"))
         return error_set(err, QA_BAD_CONFIG, "model %.100s: its url is not an address such as http://127.0.0.1:8080/v1", r->name);
     r->session = http_session_open();
-    return r->session ? remote_set_fingerprint(r, o->url, err) : error_no_memory(err, "a server's model");
+    return r->session ? remote_set_fingerprint(r, o, err) : error_no_memory(err, "a server's model");
 }
 
 void remote_end(struct remote *r) {

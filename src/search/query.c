@@ -6,7 +6,7 @@
  * cosine with the mean. */
 #include "search/search_internal.h"
 #include "base/clock.h"
-#include <math.h>
+#include "base/vector.h"
 #include <string.h>
 
 static const double JOINED_SHARE = 0.5;
@@ -14,14 +14,6 @@ static const double JOINED_SHARE = 0.5;
 static void add_scaled(float *to, const float *from, size_t n, double share) {
     for (size_t i = 0; i < n; i++)
         to[i] = (float)(to[i] + share * from[i]);
-}
-
-static void normalise(float *v, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] * v[i];
-    for (size_t i = 0; i < n && sum > 0; i++)
-        v[i] = (float)(v[i] / sqrt(sum));
 }
 
 static qa_status embed_question(struct words *words, const struct search_request *request, const struct search_result *found, struct arena *a,
@@ -40,7 +32,7 @@ static qa_status embed_question(struct words *words, const struct search_request
     add_scaled(query, vectors, e->dimensions, joined ? 1 - JOINED_SHARE : 1);
     if (joined)
         add_scaled(query, vectors + e->dimensions, e->dimensions, JOINED_SHARE);
-    normalise(query, e->dimensions);
+    vector_normalise(query, e->dimensions, 0); /* else it stays zero, and finds all alike */
     *out = query;
     return QA_OK;
 }

@@ -1,49 +1,12 @@
-/* Vectors to 16 bits and back, and to the 8 bits that a search scans. By integers instead of _Float16: clang 14 has that type only
- * for processors that compute with it, and the bytes must be the same everywhere. */
+/* Vectors to 16 bits and back, and to the 8 bits that a search scans. */
+#include "base/half.h"
 #include "store/store_vectors.h"
 #include <math.h>
 #include <string.h>
 
-static uint32_t bits_of(float x) {
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static float float_of(uint32_t u) {
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static uint16_t to_half(float x) {
-    uint32_t u = bits_of(x), sign = u >> 16 & 0x8000, size = u & 0x7FFFFFFF;
-    if (size > 0x7F800000) /* NaN */
-        return (uint16_t)(sign | 0x7E00);
-    if (size >= 0x47800000) /* 2^16 and more */
-        return (uint16_t)(sign | 0x7C00);
-    if (size < 0x33000000) /* less than half of the smallest, 2^-24 */
-        return (uint16_t)sign;
-    uint32_t exponent = size >> 23, mantissa, cut;
-    if (exponent > 112) { /* 2^-14 and more; a carry goes into the exponent, up to infinity */
-        mantissa = size - (112u << 23);
-        cut = 13;
-    } else {
-        mantissa = (size & 0x7FFFFF) | 0x800000;
-        cut = 126 - exponent;
-    }
-    uint32_t half = mantissa >> cut, rest = mantissa & ((1u << cut) - 1), tie = 1u << (cut - 1);
-    half += rest > tie || (rest == tie && half & 1);
-    return (uint16_t)(sign | half);
-}
-
-static inline float from_half(uint32_t h) {
-    return float_of((h & 0x8000) << 16 | bits_of(float_of((h & 0x7FFF) << 13) * 0x1p112f)); /* exact, also from subnormals */
-}
-
 void store_encode_halves(const float *v, size_t n, uint8_t *out) {
     for (size_t i = 0; i < n; i++) {
-        uint16_t h = to_half(v[i]);
+        uint16_t h = half_from_float(v[i]);
         out[2 * i] = (uint8_t)h;
         out[2 * i + 1] = (uint8_t)(h >> 8);
     }
@@ -54,9 +17,9 @@ void store_decode_halves(const uint8_t *halves, size_t n, float *out) {
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (size_t j = i; j < i + 8; j++)
-            out[j] = from_half(halves[2 * j] | (uint32_t)halves[2 * j + 1] << 8);
+            out[j] = half_to_float(halves[2 * j] | (uint32_t)halves[2 * j + 1] << 8);
     for (; i < n; i++)
-        out[i] = from_half(halves[2 * i] | (uint32_t)halves[2 * i + 1] << 8);
+        out[i] = half_to_float(halves[2 * i] | (uint32_t)halves[2 * i + 1] << 8);
 }
 
 double store_dot_floats(const float *a, const float *b, size_t n) {

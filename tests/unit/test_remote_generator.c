@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 #include "fake/openai_server.h"
 #include "remote/remote.h"
-#include "remote/repeat.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,36 +425,6 @@ static void loops(void **state) {
     fake_server_stop(server);
 }
 
-static void what_repeats_itself(void **state) {
-    (void)state;
-    static struct repeat r;
-    static const struct {
-        size_t before, period, times;
-        bool loops;
-    } rows[] = {
-        {0, 1, 550, false}, {0, 1, 800, true},   {3000, 1, 800, true}, {0, 100, 3, false},   {0, 100, 8, true},    {50, 100, 8, true},
-        {0, 1000, 3, false}, {0, 1000, 5, true}, {0, 1100, 20, false}, {9000, 1000, 5, true}, {9000, 250, 3, false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        unsigned chance = 1;
-        char unit[1100];
-        bool found = false;
-        repeat_reset(&r);
-        for (size_t k = 0; k < rows[i].before; k++) {
-            chance = chance * 1103515245 + 12345;
-            found |= repeat_add(&r, &"abcdefgh"[chance >> 16 & 7], 1);
-        }
-        for (size_t k = 0; k < sizeof unit; k++) {
-            chance = chance * 1103515245 + 12345;
-            unit[k] = "abcdefgh"[chance >> 16 & 7];
-        }
-        for (size_t k = 0; k < rows[i].times && !found; k++)
-            found = repeat_add(&r, unit, rows[i].period);
-        if (found != rows[i].loops)
-            fail_msg("%zu times %zu after %zu", rows[i].times, rows[i].period, rows[i].before);
-    }
-}
-
 /* ---- Opening, tokens ---- */
 
 static void options_that_are_refused(void **state) {
@@ -552,7 +521,6 @@ int main(void) {
         cmocka_unit_test(stopped),
         cmocka_unit_test(cancelled),
         cmocka_unit_test(loops),
-        cmocka_unit_test(what_repeats_itself),
         cmocka_unit_test(options_that_are_refused),
         cmocka_unit_test(does_not_fit),
         cmocka_unit_test(tokens),
