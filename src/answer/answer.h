@@ -36,7 +36,8 @@ qa_status answer_judge(struct words *words, struct arena *a, struct search_resul
 
 /* Judges, then chooses up to three units (sentences, list items, table rows, lines of code) of the first five hits and
  * puts them together, verbatim. A refusal when the evidence is none. Everything lives in the arena; the hits must too. */
-qa_status answer_extract(struct words *words, struct arena *a, struct search_result *found, struct answer *out, qa_error *err);
+qa_status answer_extract(struct words *words, struct arena *a, struct search_result *found, struct answer *out,
+                         qa_error *err);
 
 /* ---- With a language model ---- */
 
@@ -50,22 +51,26 @@ struct answer_generation {
     size_t n_turns;
     const atomic_int *cancel;
     void (*on_token)(void *user, const char *text, size_t len);  /* as the model writes it; may be NULL */
-    /* A checked sentence, as it stands in the answer from s->start to s->end, and what stands between it and the one before; may be NULL. */
-    void (*on_sentence)(void *user, const char *before, const char *text, const struct answer_sentence *s);
+    /* A checked sentence; `text` goes from where the one before ended in the answer to s->end, white space between them
+     * included. May be NULL. */
+    void (*on_sentence)(void *user, const char *text, const struct answer_sentence *s);
     void *user;
     /* Filled: */
     struct generator_result result;
+    const char *end;         /* done, full (of max_tokens), enough (astray, or said again), looped, cancelled, failed */
+    size_t max_tokens;       /* of the answer, as asked for */
+    uint32_t seed;
     const struct generator_message *messages; /* what the model was given */
     size_t n_messages;
     size_t dropped_turns;    /* earlier turns that did not fit its budget */
     bool stopped;            /* cancelled while it wrote: the answer holds what was released until then */
     bool discarded;          /* nothing of what the model wrote stands in the passages: the extractive answer stands */
-    const char *notice;      /* for a person: why the model failed, so that the extractive answer stands or the written one ends early; NULL */
+    const char *notice;      /* for a person: why the extractive answer stands or the written one ends early; NULL */
 };
-/* Writes an answer from the passages of found, whose evidence is judged and not none. `out` holds the extractive answer when it comes in; it is replaced by what the
- * model wrote as far as the passages support it, sentence by sentence, and stays when the model fails or nothing of what it wrote is supported. QA_CANCELLED only when
- * nothing had been released. */
-qa_status answer_generate(struct words *words, struct arena *a, const struct search_result *found, struct answer_generation *g, struct answer *out,
-                          qa_error *err);
+/* Writes an answer from the passages of found, whose evidence is judged and not none. `out` holds the extractive answer
+ * when it comes in; it is replaced by what the model wrote as far as the passages support it, sentence by sentence, and
+ * stays when the model fails or nothing of what it wrote is supported. QA_CANCELLED only when nothing had been released. */
+qa_status answer_generate(struct words *words, struct arena *a, const struct search_result *found,
+                          struct answer_generation *g, struct answer *out, qa_error *err);
 
 #endif

@@ -18,7 +18,7 @@ enum {
     ANSWER_PLAIN_MAX = 32 * 1024,
     ANSWER_UNITS_MAX = 256,
     ANSWER_TERMS_MAX = 256, /* the question's terms, and its names */
-    ANSWER_TOKENS_MAX = 512, /* of one text whose cues are looked for */
+    ANSWER_LEXED_MAX = 512, /* words and marks of one text whose cues are looked for */
     ANSWER_POOL = 40,
     ANSWER_CHOSEN = 3,
     ANSWER_CUT_OVER = 65, /* words: a longer sentence is cut */
@@ -53,6 +53,22 @@ qa_status answer_tokens(struct arena *a, const char *text, size_t len, struct to
  * Finds the first match at or after `from`; *first and *after may be NULL. */
 bool answer_find(const struct tokens *t, const char *pattern, size_t from, size_t *first, size_t *after);
 bool answer_find_any(const struct tokens *t, const char *const *patterns); /* NULL ends the list */
+
+/* ---- Number words (numbers.c) ---- */
+
+/* Of a term: the digits of a number word (five), else the term itself. */
+const char *answer_canonical(const char *norm, size_t *len);
+bool answer_is_number_word(const char *s, size_t n); /* as it is written: "twelve", "twenty-four", "half" */
+/* As words_each, with digits for number words; "twenty-four" and "two hundred" are one word. Exact forms stay as they
+ * are, and may come before the number that they belong to. */
+int answer_each_word(struct words *words, const char *text, size_t len, int (*each)(void *user, const struct word *word),
+                     void *user);
+
+/* ---- Markers (marker.c) ---- */
+
+void answer_put_marker(struct buf *b, size_t rank); /* " [2]" */
+/* A copy without markers, without white space at either end, and with one space for several where no code is. */
+char *answer_without_markers(struct arena *a, const char *s, size_t n);
 
 /* ---- What a question asks for, what a unit offers (cues.c) ---- */
 
@@ -93,8 +109,6 @@ struct question {
 };
 qa_status answer_read_question(struct words *words, struct arena *a, const struct search_result *found, struct question *out,
                                qa_error *err);
-/* The digits of a number word (five), else the word itself. */
-const char *answer_canonical(const char *norm, size_t *len);
 /* The term that a word of a text is, or -1. */
 int answer_find_term(const struct question *q, const struct word *word);
 double answer_weight(const struct question *q, const struct term_set *set);
@@ -146,6 +160,8 @@ qa_status answer_cut(struct arena *a, const struct index_passage *p, size_t pass
 size_t answer_blank(const char *s, size_t n);
 uint32_t answer_count_words(const char *s, size_t n); /* separated by white space */
 struct span answer_trim(const char *plain, struct span s);
+/* Does the text hold the part, in whatever case? An empty part is held by none. */
+bool answer_contains(const char *s, size_t n, const char *part, size_t len);
 /* The segment of the map that holds this plain byte; NULL past the end. */
 const struct textmap_segment *answer_segment(const struct textmap *m, size_t at);
 /* The cells of a row; returns how many, ANSWER_CELLS_MAX at most. */
@@ -181,20 +197,23 @@ struct answer_support {
     qa_support support;
     struct answer_citation *cited;
     size_t n;
-    bool waits;            /* a bare Yes or No, or a line that ends in a colon: stands with the sentence behind it, if that does */
+    bool waits;            /* a bare Yes or No, or a line that ends in a colon: stands if the sentence behind it does */
     bool yes, no, negated; /* begins so; denies something */
     bool failed;           /* no memory */
 };
 /* check.c; QA_OK or QA_NO_MEMORY. */
 qa_status answer_check(struct answer_work *w, const char *sentence, struct answer_support *out);
-/* prompt.c: fills messages, n_messages, dropped_turns of g. */
-qa_status answer_make_prompt(struct answer_work *w, struct answer_generation *g, size_t max_tokens, qa_error *err);
+/* prompt.c: fills messages, n_messages, dropped_turns of g, whose max_tokens is set. QA_TOO_LARGE: the context of the
+ * model does not hold one passage and the answer. */
+qa_status answer_make_prompt(struct answer_work *w, struct answer_generation *g, qa_error *err);
 
 /* The question's terms in a stretch of text; also tells how many words it has that are not stop words, and how many of
  * them are terms. */
 struct term_set answer_terms_in(struct answer_work *w, const char *text, size_t len);
 double answer_precision(struct answer_work *w, const char *text, size_t len);
-/* Does the unit need its lead-in to be understood, and is that short enough? The lead-in, or an empty span. */
+/* What introduces an item, a row or a line, where that has no more words; else an empty span. */
+struct span answer_lead_within(const struct answer_work *w, const struct unit *u, uint32_t words);
+/* The same, where a unit that is shown alone needs it to be understood. */
 struct span answer_lead_in(const struct answer_work *w, const struct unit *u);
 
 static inline const struct index_passage *passage_of(const struct answer_work *w, const struct unit *u) {

@@ -1,17 +1,20 @@
 /* Does a sentence that a model wrote stand in the passages, and where?
  *
- * A window is a unit with what it needs to be understood (term, lead-in, header, headings). A sentence stands there when the window holds enough of its content words
- * (what stands only beside the unit counts less), every number and identifier, and does not deny what the sentence says:
+ * A window is a unit with what it needs to be understood (term, lead-in, header, headings). A sentence stands there when the
+ * window holds enough of its content words (what stands only beside the unit counts less), every number and identifier, and
+ * does not deny what the sentence says:
  *
  *     quote     its words stand in one passage, one after the other
  *     matched   as above
  *     none      else
  *
- * Numbers must stand in the same window, not just in the passage: a small model likes to give the right figure of the wrong thing. Denial is looked for in the windows
- * that come closest: there a "not" within three content words before a word of the sentence, and none in the sentence, is a contradiction.
+ * Numbers must stand in the same window, not just in the passage: a small model likes to give the right figure of the
+ * wrong thing. Denial is looked for in the windows that come closest: there a "not" within three content words before a
+ * word of the sentence, and none in the sentence, is a contradiction.
  *
- * Words are compared as the index compares them: folded and stemmed, stop words aside. It is no proof, and errs: docs/answering.md has how often on 119 sentences that were
- * read. What is cited is copied from the stored bytes. */
+ * Words are compared as the index compares them: folded and stemmed, stop words aside; numbers as digits, however they
+ * are written. It is no proof, and errs: docs/answering.md has how often on 119 sentences that were read. What is cited
+ * is copied from the stored bytes. */
 #include "answer/answer_internal.h"
 #include "base/hash.h"
 #include <stdlib.h>
@@ -55,11 +58,15 @@ static bool is_word(const char *s, size_t n, const char *word) { return strlen(w
 
 /* not, never, cannot, don't ... */
 static bool denies(const char *s, size_t n) {
-    static const char *const words[] = {"not", "no", "never", "cannot", "without", "unable", "unsupported", "neither", "nor", "none", "cant", "isnt", "dont", "doesnt", "wont", NULL};
+    static const char *const words[] = {"not",     "no",  "never", "cannot", "without", "unable", "unsupported",
+                                        "neither", "nor", "none",  "cant",   "isnt",    "dont",   "doesnt",
+                                        "wont",    NULL};
     for (size_t i = 0; words[i]; i++)
         if (is_word(s, n, words[i]))
             return true;
-    return (n > 3 && strncasecmp(s + n - 3, "n't", 3) == 0) || (n > 5 && (s[n - 1] | 32) == 't' && memcmp(s + n - 4, "\xE2\x80\x99", 3) == 0 && (s[n - 5] | 32) == 'n');
+    if (n > 3 && strncasecmp(s + n - 3, "n't", 3) == 0)
+        return true;
+    return n > 5 && (s[n - 1] | 32) == 't' && memcmp(s + n - 4, "\xE2\x80\x99", 3) == 0 && (s[n - 5] | 32) == 'n';
 }
 
 /* "not more than 5" denies nothing. */
@@ -87,9 +94,10 @@ static bool is_name(const char *s, size_t n) {
     size_t digits = 0;
     bool inner = false;
     for (size_t i = 0; i < n; i++) {
-        bool lower_before = i && s[i - 1] >= 'a' && s[i - 1] <= 'z';
-        digits += s[i] >= '0' && s[i] <= '9';
-        inner = inner || s[i] == '_' || (s[i] >= 'A' && s[i] <= 'Z' && lower_before) || (s[i] == '.' && lower_before && i + 1 < n) || (s[i] >= '0' && s[i] <= '9');
+        bool lower_before = i && s[i - 1] >= 'a' && s[i - 1] <= 'z', digit = s[i] >= '0' && s[i] <= '9';
+        digits += digit;
+        inner = inner || digit || s[i] == '_' || (s[i] >= 'A' && s[i] <= 'Z' && lower_before) ||
+                (s[i] == '.' && lower_before && i + 1 < n);
     }
     bool amount = digits && s[0] >= '0' && s[0] <= '9' && n - digits <= 3;
     return inner && !amount && digits < n;
@@ -98,7 +106,7 @@ static bool is_name(const char *s, size_t n) {
 static int read_word(void *user, const struct word *word) {
     struct sentence *s = user;
     const char *surface = s->text + word->start;
-    size_t len = word->norm_len, n = word->end - word->start;
+    size_t n = word->end - word->start;
     if (s->n_all == WORDS)
         return 1;
     if (word->kind == WORD_EXACT) {
@@ -107,11 +115,11 @@ static int read_word(void *user, const struct word *word) {
             s->names[s->n_names++] = h;
         return 0;
     }
-    const char *norm = answer_canonical(word->norm, &len);
-    uint32_t h = hash_of(norm, len);
+    uint32_t h = hash_of(word->norm, word->norm_len);
     s->all[s->n_all++] = h;
     s->negated = s->negated || denies(surface, n);
-    bool one = is_word(surface, n, "one") || is_word(surface, n, "zero"), number = is_number(norm, len) && !one;
+    bool pronoun = is_word(surface, n, "one") || is_word(surface, n, "zero");
+    bool number = is_number(word->norm, word->norm_len) && !pronoun;
     if ((word->stop && !number) || find_hash(s->content, s->n_content, h) < s->n_content)
         return 0;
     if (number)
@@ -125,7 +133,8 @@ static int read_word(void *user, const struct word *word) {
 /* Length of "- ", "* ", "12. " or "3) " at the beginning. The number of an item is none of the text. */
 static size_t item_mark(const char *s) {
     size_t digits = strspn(s, "0123456789");
-    bool dotted = !digits && (s[0] == '-' || s[0] == '*'), numbered = digits && digits <= 3 && (s[digits] == '.' || s[digits] == ')');
+    bool dotted = !digits && (s[0] == '-' || s[0] == '*');
+    bool numbered = digits && digits <= 3 && (s[digits] == '.' || s[digits] == ')');
     return (dotted || numbered) && s[digits + 1] == ' ' ? digits + 2 : 0;
 }
 
@@ -143,7 +152,7 @@ static struct sentence *read_sentence(struct answer_work *w, const char *sentenc
     s->bare = (s->yes || s->no) && strspn(text + word, " ,.!:;") == n - word;
     s->waits = n && text[n - 1] == ':';
     s->question = n && text[n - 1] == '?';
-    words_each(w->words, text, n, read_word, s);
+    answer_each_word(w->words, text, n, read_word, s);
     return s;
 }
 
@@ -169,15 +178,14 @@ struct look {
 
 static int look_at(void *user, const struct word *word) {
     struct look *l = user;
-    size_t len = word->norm_len;
+    const char *surface = l->text + word->start;
     if (word->kind == WORD_EXACT) {
         size_t i = find_hash(l->s->names, l->s->n_names, hash_of(word->norm, word->norm_len));
         if (i < l->s->n_names)
             set_bit(l->names, i);
         return 0;
     }
-    const char *norm = answer_canonical(word->norm, &len), *surface = l->text + word->start;
-    size_t i = find_hash(l->s->content, l->s->n_content, hash_of(norm, len));
+    size_t i = find_hash(l->s->content, l->s->n_content, hash_of(word->norm, word->norm_len));
     if (i < l->s->n_content)
         set_bit(l->into, i);
     if (!l->window)
@@ -198,12 +206,14 @@ static int look_at(void *user, const struct word *word) {
     return 0;
 }
 
-static void look_in(struct answer_work *w, const char *text, size_t n, const struct sentence *s, struct bits *into, struct window *window, struct bits *names) {
+static void look_in(struct answer_work *w, const char *text, size_t n, const struct sentence *s, struct bits *into,
+                    struct window *window, struct bits *names) {
     struct look l = {.s = s, .text = text, .into = into, .names = names, .window = window};
-    words_each(w->words, text, n, look_at, &l);
+    answer_each_word(w->words, text, n, look_at, &l);
 }
 
-static void look_span(struct answer_work *w, const char *plain, struct span span, const struct sentence *s, struct window *v) {
+static void look_span(struct answer_work *w, const char *plain, struct span span, const struct sentence *s,
+                      struct window *v) {
     if (span_is(span))
         look_in(w, plain + span.from, span.to - span.from, s, &v->side, NULL, &v->names);
 }
@@ -249,7 +259,8 @@ static struct window *read_windows(struct answer_work *w, const struct sentence 
     return list;
 }
 
-/* The windows closest to the sentence: does one of them deny it? All must, where they hold nearly all of its words: then one that does not says it. */
+/* The windows closest to the sentence: does one of them deny it? All must, where they hold nearly all of its words: then one
+ * that does not says it. */
 static bool contradicted(const struct sentence *s, const struct window *list, size_t n, const struct window *best) {
     double most = 0;
     bool any = false, all = true, negative = false;
@@ -284,11 +295,10 @@ struct walker {
 /* All rows that may still become the sentence are carried along; a word opens, continues or ends each. */
 static int walk(void *user, const struct word *word) {
     struct walker *k = user;
-    size_t len = word->norm_len, n = k->s->n_all;
+    size_t n = k->s->n_all;
     if (word->kind == WORD_EXACT)
         return 0;
-    const char *norm = answer_canonical(word->norm, &len);
-    uint32_t h = hash_of(norm, len);
+    uint32_t h = hash_of(word->norm, word->norm_len);
     if (word->start > k->to && memchr(k->text + k->to, '.', word->start - k->to))
         k->denied = 0; /* another sentence */
     for (size_t i = n; i-- > 0;) {
@@ -308,14 +318,15 @@ static int walk(void *user, const struct word *word) {
     return k->found;
 }
 
-static bool find_quote(struct answer_work *w, const struct index_passage *p, const struct sentence *s, struct walker *k, struct span *out) {
+static bool find_quote(struct answer_work *w, const struct index_passage *p, const struct sentence *s, struct walker *k,
+                       struct span *out) {
     size_t len = p->map.plain_len < ANSWER_PLAIN_MAX ? p->map.plain_len : ANSWER_PLAIN_MAX;
-    if (s->n_all < QUOTE_WORDS || s->n_all == WORDS)
+    if (s->n_all < QUOTE_WORDS)
         return false;
     memset(k, 0, sizeof *k);
     k->s = s;
     k->text = p->map.plain;
-    words_each(w->words, p->map.plain, len, walk, k);
+    answer_each_word(w->words, p->map.plain, len, walk, k);
     *out = (struct span){k->from, k->to};
     if (k->found && k->to < len && strchr(".!?", p->map.plain[k->to]))
         out->to++; /* the full stop belongs to it */
@@ -339,7 +350,8 @@ static bool cite(struct answer_work *w, size_t passage, struct span s, struct an
 }
 
 /* The best window's unit, then units of the same passage as long as each adds to what the sentence says. */
-static void cite_units(struct answer_work *w, const struct sentence *s, const struct window *list, const struct window *best, struct answer_support *out) {
+static void cite_units(struct answer_work *w, const struct sentence *s, const struct window *list, const struct window *best,
+                       struct answer_support *out) {
     struct bits had = {{0}};
     const struct window *next = best;
     bool used[ANSWER_UNITS_MAX * ANSWER_PASSAGES] = {0};
@@ -392,6 +404,8 @@ qa_status answer_check(struct answer_work *w, const char *sentence, struct answe
     out->no = s->no;
     out->negated = s->negated;
     if (s->bare || s->question || !s->n_content || (s->waits && (echoes(s) || says_too_little(s))))
+        return QA_OK;
+    if (s->n_all == WORDS) /* its end was not looked at */
         return QA_OK;
     for (size_t i = 0; i < w->n_passages; i++) {
         struct span quote;

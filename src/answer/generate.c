@@ -1,17 +1,20 @@
-/* A language model writes; what it writes is cut into sentences as it comes, and each is released whole, after its check, never taken back.
+/* A language model writes; what it writes is cut into sentences as it comes, and each is released whole, after its check,
+ * never taken back.
  *
- * A sentence that no passage supports is not shown. When that is the first one the model is on a wrong track: it is stopped, and the extractive answer stands, whose
- * sentences are the documents' own. "Yes." and "To do this:" wait for the sentence behind them and stand or fall with it. Markers that the model writes
- * are dropped; the citations are found by the check (check.c). At the end the best unit is added, verbatim, if the model has not said it: a small
- * model leaves out what it could have said (docs/answering.md). */
+ * A sentence that no passage supports is not shown. When that is the first one the model is on a wrong track: it is
+ * stopped, and the extractive answer stands, whose sentences are the documents' own. "Yes." and "To do this:" wait for
+ * the sentence behind them, also both one after the other, and stand or fall with it. Markers that the model writes are
+ * dropped; the citations are found by the check (check.c). At the end the best unit is added, verbatim, if the model has
+ * not said it: a small model leaves out what it could have said (docs/answering.md). */
 #include "answer/answer_internal.h"
 #include "text/sentences.h"
 #include <string.h>
 
 enum {
-    ANSWER_TOKENS = 160,        /* the longest answer */
-    TEXT_MAX = 64 * 1024,
+    GENERATED_MAX = 160,        /* the model's tokens in the longest answer */
     SENTENCES_MAX = 64,
+    RAW_MAX = 64 * 1024,        /* of what waits for the end of its sentence */
+    TEXT_MAX = (SENTENCES_MAX + 1) * RAW_MAX,
     CITATIONS_MAX = 192,
     REPEATED = 8,               /* bytes: a longer line that comes again ends the answer */
 };
@@ -28,7 +31,8 @@ struct stream {
     struct answer_generation *g;
     struct buf raw;             /* what came and was not cut into sentences yet */
     struct buf text;            /* the answer so far */
-    struct waiting waiting; /* text NULL: none */
+    struct waiting waiting[SENTENCES_MAX]; /* in the order in which they came */
+    size_t n_waiting;
     struct answer_sentence *sentences;
     struct answer_citation *citations;
     size_t n_sentences, n_citations;
@@ -36,46 +40,10 @@ struct stream {
     size_t n_said;
     bool failed, full, newline; /* no memory; enough sentences; a line break came before what is read next */
     bool astray;                /* the first sentence stands nowhere */
+    bool wrote;                 /* something that is no white space */
 };
 
 /* ---- One sentence ---- */
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* Length of a marker such as [2], [1, 3] or [^1] at s; 0: none. */
-static size_t marker(const char *s, size_t n) {
-    size_t i = 1, digits = 0;
-    if (!n || s[0] != '[')
-        return 0;
-    for (; i < n && (is_digit(s[i]) || strchr(" ,^", s[i])); i++)
-        digits += is_digit(s[i]);
-    return digits && i < n && s[i] == ']' && i < 24 ? i + 1 : 0;
-}
-
-/* A copy without markers and without what surrounds it. */
-static char *clean(struct arena *a, const char *s, size_t n) {
-    char *out = arena_alloc(a, n + 1);
-    size_t at = 0;
-    bool code = false;
-    for (size_t i = 0; out && i < n;) {
-        size_t skip = code ? 0 : marker(s + i, n - i); /* `argv[1]` is none */
-        code = code != (s[i] == '`');
-        if (skip) {
-            while (at && out[at - 1] == ' ')
-                at--;
-            i += skip;
-            continue;
-        }
-        if (at || s[i] != ' ') /* behind a marker at the beginning */
-            out[at++] = s[i];
-        i++;
-    }
-    while (out && at && strchr(" \t\r\n", out[at - 1]))
-        at--;
-    if (out)
-        out[at] = '\0';
-    return out;
-}
 
 static bool was_said(const struct stream *s, const char *text) {
     for (size_t i = 0; i < s->n_said; i++)
@@ -86,7 +54,7 @@ static bool was_said(const struct stream *s, const char *text) {
 
 static void put_marker(struct stream *s, const struct answer_sentence *sentence) {
     for (size_t i = 0; i < sentence->n_citations; i++)
-        buf_printf(&s->text, " [%zu]", sentence->citations[i]);
+        answer_put_marker(&s->text, sentence->citations[i]);
 }
 
 /* Each stretch once. */
@@ -96,6 +64,12 @@ static void add_citation(struct stream *s, const struct answer_citation *c) {
             return;
     if (s->n_citations < CITATIONS_MAX)
         s->citations[s->n_citations++] = *c;
+}
+
+/* `from`: where what stands before the sentence begins. */
+static void tell(struct stream *s, size_t from, const struct answer_sentence *sentence) {
+    if (s->text.status == QA_OK && s->g->on_sentence)
+        s->g->on_sentence(s->g->user, s->text.data + from, sentence);
 }
 
 static void release(struct stream *s, const struct waiting *w, const struct answer_support *support) {
@@ -115,15 +89,14 @@ static void release(struct stream *s, const struct waiting *w, const struct answ
             out->citations[out->n_citations++] = rank;
         add_citation(s, &support->cited[i]);
     }
-    const char *before = s->n_sentences ? w->before : "";
-    buf_puts(&s->text, before);
+    size_t from = s->text.len;
+    buf_puts(&s->text, s->n_sentences ? w->before : "");
     out->start = s->text.len;
     buf_puts(&s->text, w->text);
     put_marker(s, out);
     out->end = s->text.len;
     s->n_sentences++;
-    if (s->text.status == QA_OK && s->g->on_sentence)
-        s->g->on_sentence(s->g->user, before, s->text.data + out->start, out);
+    tell(s, from, out);
 }
 
 /* Does what waits go with this sentence? "Yes." does not introduce a denial, nor "No." anything else. */
@@ -132,10 +105,19 @@ static bool goes_with(const struct waiting *w, const struct answer_support *supp
     return !(w->yes && denies) && !(w->no && !denies);
 }
 
+static void release_waiting(struct stream *s, const struct answer_support *support, const char *text) {
+    for (size_t i = 0; i < s->n_waiting && !s->failed; i++) {
+        const struct waiting *w = &s->waiting[i];
+        if (goes_with(w, support, text))
+            release(s, w, w->support.support == QA_SUPPORT_NONE ? NULL : &w->support);
+    }
+    s->n_waiting = 0;
+}
+
 /* One sentence of the model, with what stood before it. */
 static void take(struct stream *s, const char *from, size_t n, bool newline) {
     struct answer_support support = {0};
-    struct waiting w = {.before = newline ? "\n" : " ", .text = clean(s->w->a, from, n)};
+    struct waiting w = {.before = newline ? "\n" : " ", .text = answer_without_markers(s->w->a, from, n)};
     if (!w.text) {
         s->failed = true;
         return;
@@ -158,17 +140,15 @@ static void take(struct stream *s, const char *from, size_t n, bool newline) {
         w.yes = support.yes;
         w.no = support.no;
         w.support = support;
-        s->waiting = w;
+        s->waiting[s->n_waiting++] = w; /* no more than were read */
         return;
     }
     if (support.support == QA_SUPPORT_NONE) {
-        s->waiting.text = NULL;
+        s->n_waiting = 0;
         s->astray = !s->n_sentences;
         return;
     }
-    if (s->waiting.text && goes_with(&s->waiting, &support, w.text))
-        release(s, &s->waiting, s->waiting.support.support == QA_SUPPORT_NONE ? NULL : &s->waiting.support);
-    s->waiting.text = NULL;
+    release_waiting(s, &support, w.text);
     if (!s->failed)
         release(s, &w, &support);
 }
@@ -189,7 +169,8 @@ static double share_said(struct stream *s, const char *text) {
         if (ours[i].kind == WORD_EXACT || ours[i].stop)
             continue;
         for (size_t k = 0; k < m && !found; k++)
-            found = theirs[k].kind != WORD_EXACT && theirs[k].norm_len == ours[i].norm_len && memcmp(theirs[k].norm, ours[i].norm, ours[i].norm_len) == 0;
+            found = theirs[k].kind != WORD_EXACT && theirs[k].norm_len == ours[i].norm_len &&
+                    memcmp(theirs[k].norm, ours[i].norm, ours[i].norm_len) == 0;
         asked++;
         held += found;
     }
@@ -208,6 +189,7 @@ static void add_best(struct stream *s) {
         return;
     struct answer_sentence *added = &s->sentences[s->n_sentences++];
     bool apart = one.chosen[0]->kind == AS_ROW || one.chosen[0]->kind == AS_LINE;
+    size_t from = s->text.len;
     *added = best.sentences[0];
     buf_puts(&s->text, apart ? "\n" : " ");
     added->start = s->text.len;
@@ -215,29 +197,16 @@ static void add_best(struct stream *s) {
     added->end = s->text.len;
     for (size_t i = 0; i < best.n_citations; i++)
         add_citation(s, &best.citations[i]);
-    if (s->text.status == QA_OK && s->g->on_sentence)
-        s->g->on_sentence(s->g->user, apart ? "\n" : " ", s->text.data + added->start, added);
+    tell(s, from, added);
 }
 
 /* ---- The stream ---- */
 
-/* Does nothing stand here but what may open a sentence? Whether it does is told by what follows. */
-static bool may_go_on(const char *s, size_t n) {
-    static const char *const openers[] = {"(", "[", "\"", "'", "*", "_", "`", "\xE2\x80\x9C", "\xE2\x80\x98"};
-    size_t at = 0;
-    for (bool opens = true; opens && at < n;) {
-        opens = false;
-        for (size_t i = 0; !opens && i < sizeof openers / sizeof *openers; i++) {
-            size_t len = strlen(openers[i]);
-            opens = len <= n - at && memcmp(s + at, openers[i], len) == 0;
-            at += opens ? len : 0;
-        }
-    }
-    return at == n;
-}
+enum so_far { MORE_COMES, BROKEN_OFF, WHOLE };
 
-/* Cuts off and takes the whole sentences that stand at the beginning of what came: those behind which something follows, or all at the end. */
-static void cut(struct stream *s, bool end) {
+/* Cuts off and takes the sentences that stand at the beginning of what came: those behind which something follows; in a
+ * text that broke off also a last one with its end stop; in a whole one all. */
+static void cut(struct stream *s, enum so_far what) {
     while (!s->failed && !s->full && !s->astray) {
         size_t n = s->raw.len, skip = 0;
         while (skip < n && strchr(" \t\r\n", s->raw.data[skip])) {
@@ -248,8 +217,11 @@ static void cut(struct stream *s, bool end) {
         size_t room = line ? (size_t)(line - from) : n - skip, next = room;
         if (!room)
             break;
+        s->wrote = true;
         size_t stop = sentence_end(from, room, 0, &next);
-        if (!line && !end && may_go_on(from + next, room - next))
+        if (!line && what == MORE_COMES && sentence_is_open(from, room, next))
+            break;
+        if (!line && what == BROKEN_OFF && next == room && !sentence_is_stopped(from, room))
             break;
         take(s, from, stop ? stop : room, s->newline);
         s->newline = false;
@@ -265,9 +237,11 @@ static bool piece(void *user, const char *text, size_t len) {
         s->g->on_token(s->g->user, text, len);
     buf_put(&s->raw, text, len);
     if (s->raw.status == QA_OK)
-        cut(s, false);
+        cut(s, MORE_COMES);
     return s->raw.status == QA_OK && !s->failed && !s->full && !s->astray;
 }
+
+/* ---- The end ---- */
 
 static qa_status finish(struct stream *s, struct answer *out, qa_error *err) {
     out->generated = true;
@@ -280,57 +254,90 @@ static qa_status finish(struct stream *s, struct answer *out, qa_error *err) {
     return status == QA_OK && !out->text ? arena_error(s->w->a, err, "writing the answer") : status;
 }
 
-static qa_status say(struct answer_generation *g, struct arena *a, qa_error *err, const char *format, const char *why) {
-    g->notice = arena_printf(a, format, why);
-    return g->notice ? QA_OK : arena_error(a, err, "writing the answer");
+static const char *end_name(const struct answer_generation *g, qa_status status) {
+    static const char *const names[] = {
+        [GENERATOR_DONE] = "done", [GENERATOR_FULL] = "full", [GENERATOR_STOPPED] = "enough", [GENERATOR_LOOPED] = "looped"};
+    return status == QA_OK ? names[g->result.end] : status == QA_CANCELLED ? "cancelled" : "failed";
+}
+
+/* What a person should know of how a model ended that did not fail, or "". Whole sentences that no passage supports are
+ * left out without a word: that is the rule and no accident. NULL: no memory. */
+static const char *notice_of_end(const struct stream *s) {
+    struct arena *a = s->w->a;
+    bool tail = s->raw.len > strspn(s->raw.data ? s->raw.data : "", " \t\r\n");
+    const char *name = s->g->generator.name;
+    if (!s->wrote)
+        return arena_printf(a, "answered with sentences of the documents: the model %.100s wrote nothing", name);
+    if (s->g->result.end == GENERATOR_LOOPED && s->n_sentences)
+        return arena_printf(a, "the model %.100s began to repeat itself and was stopped: something may be missing", name);
+    if (s->g->result.end == GENERATOR_LOOPED)
+        return arena_printf(a, "answered with sentences of the documents: the model %.100s only repeated itself", name);
+    if (s->g->result.end == GENERATOR_FULL && s->n_sentences && tail)
+        return arena_printf(a, "the answer was cut at %zu tokens: its last sentence was not finished and is not shown",
+                            s->g->max_tokens);
+    return "";
 }
 
 /* What became of it: the words, or the extractive answer and why it stands. */
 static qa_status settle(struct stream *s, qa_status status, const qa_error *said, struct answer *out, qa_error *err) {
     struct answer_generation *g = s->g;
     struct arena *a = s->w->a;
+    const char *notice = "";
     if (status == QA_OK && (s->failed || s->raw.status == QA_NO_MEMORY))
         return error_no_memory(err, "writing the answer");
-    if (status == QA_NO_MEMORY)
+    if (status == QA_NO_MEMORY || (status == QA_CANCELLED && !s->n_sentences)) {
+        g->stopped = status == QA_CANCELLED;
         return error_set(err, status, "%s", said->message);
-    g->stopped = status == QA_CANCELLED;
-    if (!s->n_sentences) {
-        if (g->stopped)
-            return error_set(err, status, "%s", said->message);
-        if (status != QA_OK)
-            return say(g, a, err, "answered with sentences of the documents: %s", said->message);
-        g->discarded = true;
-        return QA_OK;
     }
-    if (status != QA_OK && !g->stopped && say(g, a, err, "the answer broke off: %s", said->message) != QA_OK)
-        return QA_NO_MEMORY;
-    return finish(s, out, err);
+    g->end = end_name(g, status);
+    g->stopped = status == QA_CANCELLED;
+    g->discarded = status == QA_OK && !s->n_sentences;
+    if (status == QA_OK)
+        notice = notice_of_end(s);
+    else if (!g->stopped)
+        notice = arena_printf(a, s->n_sentences ? "the answer broke off: %s" : "answered with sentences of the documents: %s",
+                              said->message);
+    if (!notice)
+        return arena_error(a, err, "writing the answer");
+    g->notice = *notice ? notice : NULL;
+    return s->n_sentences ? finish(s, out, err) : QA_OK;
 }
 
-qa_status answer_generate(struct words *words, struct arena *a, const struct search_result *found, struct answer_generation *g, struct answer *out,
-                          qa_error *err) {
+static qa_status write_down(struct stream *s, qa_error *err) {
+    struct answer_generation *g = s->g;
+    const struct generator_request request = {.messages = g->messages,
+                                              .n_messages = g->n_messages,
+                                              .max_tokens = g->max_tokens,
+                                              .seed = g->seed,
+                                              .piece = piece,
+                                              .user = s,
+                                              .cancel = g->cancel};
+    qa_status status = g->generator.ops->generate(g->generator.self, &request, &g->result, err);
+    if (status == QA_OK && s->raw.status == QA_OK && s->raw.data && g->result.end != GENERATOR_STOPPED)
+        cut(s, g->result.end == GENERATOR_DONE ? WHOLE : BROKEN_OFF);
+    if (status == QA_OK && s->n_sentences)
+        add_best(s);
+    return status;
+}
+
+qa_status answer_generate(struct words *words, struct arena *a, const struct search_result *found,
+                          struct answer_generation *g, struct answer *out, qa_error *err) {
     struct answer_work work;
     struct stream s = {.w = &work, .g = g};
     qa_error said = {0};
+    g->max_tokens = GENERATED_MAX;
     qa_status status = answer_prepare(words, a, found, &work, err);
     if (status != QA_OK)
         return status;
-    status = answer_make_prompt(&work, g, ANSWER_TOKENS, &said);
-    if (status != QA_OK)
-        return settle(&s, status, &said, out, err);
     s.sentences = arena_array(a, SENTENCES_MAX, sizeof *s.sentences);
     s.citations = arena_array(a, CITATIONS_MAX, sizeof *s.citations);
     if (!s.sentences || !s.citations)
         return arena_error(a, err, "writing the answer");
-    buf_init(&s.raw, TEXT_MAX);
+    buf_init(&s.raw, RAW_MAX);
     buf_init(&s.text, TEXT_MAX);
-    const struct generator_request request = {.messages = g->messages, .n_messages = g->n_messages, .max_tokens = ANSWER_TOKENS, .piece = piece, .user = &s,
-                                              .cancel = g->cancel};
-    status = g->generator.ops->generate(g->generator.self, &request, &g->result, &said);
-    if (status == QA_OK && s.raw.status == QA_OK && s.raw.data && g->result.end == GENERATOR_DONE)
-        cut(&s, true);
-    if (status == QA_OK && s.n_sentences)
-        add_best(&s);
+    status = answer_make_prompt(&work, g, &said);
+    if (status == QA_OK)
+        status = write_down(&s, &said);
     status = settle(&s, status, &said, out, err);
     buf_free(&s.raw);
     buf_free(&s.text);

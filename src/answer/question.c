@@ -11,19 +11,6 @@
 
 enum { SLOTS = 2 * ANSWER_TERMS_MAX };
 
-/* Digits for number words, as stems. */
-static const char *const numbers[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
-static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"};
-
-const char *answer_canonical(const char *norm, size_t *len) {
-    for (size_t i = 0; *len >= 3 && *len <= 5 && i < sizeof numbers / sizeof *numbers; i++)
-        if (strlen(numbers[i]) == *len && memcmp(numbers[i], norm, *len) == 0) {
-            *len = strlen(digits[i]);
-            return digits[i];
-        }
-    return norm;
-}
-
 static size_t slot_of(const struct question *q, const char *norm, size_t len) {
     size_t slot = hash_bytes(norm, len).lo % SLOTS;
     while (q->slots[slot]) {

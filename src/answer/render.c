@@ -205,21 +205,19 @@ static void put_window(struct writer *r, struct span s, uint32_t most) {
 
 /* ---- Sentences, items, lines of code ---- */
 
-struct span answer_lead_in(const struct answer_work *w, const struct unit *u) {
+struct span answer_lead_within(const struct answer_work *w, const struct unit *u, uint32_t words) {
     const char *plain = passage_of(w, u)->map.plain;
     struct span lead = span_is(u->parent) ? u->parent : u->lead;
-    bool stops = u->text.to > u->text.from && strchr(".!?", plain[u->text.to - 1]);
-    if (u->kind != AS_ITEM || !u->opens || !span_is(lead) || plain[lead.to - 1] != ':' || (u->words > SHORT_ITEM && stops) ||
-        answer_count_words(plain + lead.from, lead.to - lead.from) > ANSWER_LEAD_WORDS)
-        return (struct span){0};
-    return lead;
+    bool fits = u->kind != AS_SENTENCE && answer_count_words(plain + lead.from, lead.to - lead.from) <= words;
+    return fits ? lead : (struct span){0};
 }
 
-static bool contains(const char *s, size_t n, const char *part, size_t len) {
-    for (size_t i = 0; len && i + len <= n; i++)
-        if (strncasecmp(s + i, part, len) == 0)
-            return true;
-    return false;
+struct span answer_lead_in(const struct answer_work *w, const struct unit *u) {
+    const char *plain = passage_of(w, u)->map.plain;
+    struct span lead = answer_lead_within(w, u, ANSWER_LEAD_WORDS);
+    bool stops = u->text.to > u->text.from && strchr(".!?", plain[u->text.to - 1]), alone = u->words > SHORT_ITEM && stops;
+    bool needed = u->kind == AS_ITEM && u->opens && span_is(lead) && plain[lead.to - 1] == ':' && !alone;
+    return needed ? lead : (struct span){0};
 }
 
 static void write_prose(struct writer *r) {
@@ -230,7 +228,7 @@ static void write_prose(struct writer *r) {
         buf_putc(&r->text, ' ');
     }
     if (span_is(term) && !is_cited(r, term) &&
-        !contains(r->plain + u->text.from, u->text.to - u->text.from, r->plain + term.from, term.to - term.from)) {
+        !answer_contains(r->plain + u->text.from, u->text.to - u->text.from, r->plain + term.from, term.to - term.from)) {
         put_quote(r, term);
         buf_puts(&r->text, ": ");
     }
@@ -256,7 +254,7 @@ static void read_row(struct writer *r, struct row *row) {
         struct span name = row->names[i], cell = row->cells[i];
         size_t len = name.to - name.from;
         if (!span_is(name) || !span_is(cell) || len > LABEL_BYTES || answer_count_words(r->plain + name.from, len) > LABEL_WORDS ||
-            contains(r->plain + cell.from, cell.to - cell.from, r->plain + name.from, len))
+            answer_contains(r->plain + cell.from, cell.to - cell.from, r->plain + name.from, len))
             continue;
         struct term_set terms = answer_terms_in(r->w, r->plain + name.from, len);
         row->labels[i] = row->n <= LABEL_COLUMNS || answer_weight(&r->w->question, &terms) > 0;
@@ -302,7 +300,7 @@ static size_t cut_cells(struct writer *r, const struct row *row, struct segment 
             if (!span_is(text))
                 continue;
             struct term_set terms = answer_terms_in(r->w, r->plain + text.from, text.to - text.from);
-            bool says_default = contains(r->plain + text.from, text.to - text.from, "default", 7);
+            bool says_default = answer_contains(r->plain + text.from, text.to - text.from, "default", 7);
             out[n] = (struct segment){.text = text, .cell = cell};
             out[n].words = answer_count_words(r->plain + text.from, text.to - text.from);
             out[n].weight = answer_weight(&r->w->question, &terms) + (says_default ? 0.5 : 0) - 0.01 * (double)n;
@@ -407,7 +405,7 @@ static void write_unit(struct writer *r, const struct unit *u) {
         write_row(r);
     else
         write_prose(r);
-    buf_printf(&r->text, " [%zu]", u->passage + 1);
+    answer_put_marker(&r->text, u->passage + 1);
     s->end = r->text.len;
     s->support = r->quoted ? QA_SUPPORT_QUOTE : QA_SUPPORT_MATCHED;
     out->n_sentences++;

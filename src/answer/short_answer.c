@@ -48,7 +48,7 @@ struct value {
 
 /* The value that begins at token i: a number, a scale, a unit. */
 static bool read_value(const struct tokens *t, size_t i, const char *unit, bool needs_unit, struct value *v) {
-    static const char scale[] = "thousand|million|billion|trillion";
+    static const char scale[] = "hundred|thousand|million|billion|trillion";
     size_t after = i + 1, first;
     if (i >= t->n || t->items[i].kind != TOKEN_NUMBER)
         return false;
@@ -67,12 +67,7 @@ static bool read_value(const struct tokens *t, size_t i, const char *unit, bool 
 
 /* Is this value said in the question already? */
 static bool asked(const struct seeker *s, const char *text, struct value v) {
-    size_t n = v.to - v.from;
-    const char *question = s->q->text;
-    for (size_t at = 0, len = strlen(question); at + n <= len; at++)
-        if (strncasecmp(question + at, text + v.from, n) == 0)
-            return true;
-    return false;
+    return answer_contains(s->q->text, strlen(s->q->text), text + v.from, v.to - v.from);
 }
 
 /* Part of a name, a path, an expression, a list's number? */

@@ -6,8 +6,6 @@
 
 enum { GAP = 5 };
 
-static const char *const number_words[] = {"zero", "one",    "two",    "three",   "four",   "five",   "six",   "seven", "eight", "nine",
-                                           "ten",  "eleven", "twelve", "fifteen", "twenty", "thirty", "fifty", "sixty", "half"};
 /* What may stand right behind a number: "64KB", "60s". */
 static const char *const glued_units[] = {"ms", "s",  "sec", "min", "h",   "d",   "b",    "kb",   "mb",  "gb",
                                           "tb", "pb", "kib", "mib", "gib", "tib", "gbps", "mbps", "mhz", "ghz"};
@@ -93,7 +91,7 @@ static size_t token_length(const char *s, size_t n, enum token_kind *kind) {
     size_t k = s[0] == 'v' && n > 1 ? 1 : 0, version = k ? number_length(s + 1, n - 1, &dots) : 0;
     if (k && version + 1 == i && dots)
         *kind = TOKEN_VERSION;
-    if (IS_IN(number_words, s, i))
+    if (answer_is_number_word(s, i))
         *kind = TOKEN_NUMBER;
     return i;
 }
@@ -114,7 +112,7 @@ static const char *lower(struct arena *a, const char *s, size_t n) {
 }
 
 qa_status answer_tokens(struct arena *a, const char *text, size_t len, struct tokens *out, qa_error *err) {
-    size_t cap = len / 2 + 1 < ANSWER_TOKENS_MAX ? len / 2 + 1 : ANSWER_TOKENS_MAX;
+    size_t cap = len / 2 + 1 < ANSWER_LEXED_MAX ? len / 2 + 1 : ANSWER_LEXED_MAX;
     *out = (struct tokens){.text = text, .items = arena_array(a, cap, sizeof *out->items)};
     if (!out->items)
         return arena_error(a, err, "reading a sentence");

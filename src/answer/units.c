@@ -60,6 +60,13 @@ uint32_t answer_count_words(const char *s, size_t n) {
     return words;
 }
 
+bool answer_contains(const char *s, size_t n, const char *part, size_t len) {
+    for (size_t i = 0; len && i + len <= n; i++)
+        if (strncasecmp(s + i, part, len) == 0)
+            return true;
+    return false;
+}
+
 static bool has_letter_or_digit(const char *s, size_t n) {
     for (size_t i = 0; i < n; i++)
         if ((s[i] >= '0' && s[i] <= '9') || ((s[i] | 32) >= 'a' && (s[i] | 32) <= 'z') || (unsigned char)s[i] >= 0x80)

@@ -107,6 +107,8 @@ void cli_print_answer(FILE *to, const qa_answer *answer);
 /* The two parts of it: nothing but the words, and what stands below them. */
 void cli_print_below(FILE *to, const qa_answer *answer);
 void cli_print_sources(FILE *to, const qa_hits *hits);
+void cli_show_sources(qa_hits *hits, void *user); /* the same on standard output, for a stream: nothing where nothing answers */
+const char *cli_source_title(const qa_hit *h);    /* the last heading */
 void cli_print_conversations(FILE *to, const char *json);
 void cli_print_conversation(FILE *to, const char *json);
 char *cli_json_member(const char *json, const char *name); /* a string member, malloc'd; NULL if it is none */

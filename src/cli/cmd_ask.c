@@ -28,6 +28,8 @@ static void print_cited(FILE *to, const qa_citation *cite) {
     fprintf(to, "%s\n", cli_plain());
 }
 
+const char *cli_source_title(const qa_hit *h) { return h->n_heading ? h->heading[h->n_heading - 1] : h->title; }
+
 void cli_print_below(FILE *to, const qa_answer *answer) {
     size_t width = cli_width();
     if (qa_answer_stopped(answer))
@@ -40,7 +42,7 @@ void cli_print_below(FILE *to, const qa_answer *answer) {
         for (size_t i = 0; i < qa_answer_source_count(answer) && i < 3; i++) {
             const qa_hit *h = qa_answer_source(answer, i);
             fputs("  - ", to);
-            cli_print_line(to, h->n_heading ? h->heading[h->n_heading - 1] : h->title);
+            cli_print_line(to, cli_source_title(h));
             fprintf(to, " %s(", cli_dim());
             cli_print_line(to, h->document);
             fprintf(to, ")%s\n", cli_plain());
@@ -65,7 +67,7 @@ void cli_print_sources(FILE *to, const qa_hits *hits) {
     for (size_t i = 0; i < qa_hits_count(hits); i++) {
         const qa_hit *h = qa_hits_get(hits, i);
         fprintf(to, "%s[%zu] ", cli_dim(), h->rank);
-        cli_print_line(to, h->n_heading ? h->heading[h->n_heading - 1] : h->title);
+        cli_print_line(to, cli_source_title(h));
         fputs("  ", to);
         cli_print_line(to, h->url ? h->url : h->document);
         fprintf(to, "%s\n", cli_plain());
@@ -81,7 +83,7 @@ struct stream {
     bool any;
 };
 
-static void show_sources(qa_hits *hits, void *user) {
+void cli_show_sources(qa_hits *hits, void *user) {
     (void)user;
     if (qa_hits_evidence(hits) != QA_EVIDENCE_NONE)
         cli_print_sources(stdout, hits);
@@ -188,7 +190,7 @@ static int run(struct cli *c) {
     struct cli_scope scope;
     bool streamed = cli_has(c, "stream") || (!c->json && isatty(STDOUT_FILENO) == 1), events = streamed && c->json;
     struct stream stream = {.flow = {.to = stdout, .width = cli_width()}};
-    qa_stream told = {.user = &stream, .on_sources = events ? tell_sources : show_sources, .on_sentence = events ? tell_sentence : show_sentence,
+    qa_stream told = {.user = &stream, .on_sources = events ? tell_sources : cli_show_sources, .on_sentence = events ? tell_sentence : show_sentence,
                       .on_token = events && cli_has(c, "raw") ? tell_token : NULL};
     qa_question question = {.text = c->arguments[0], .conversation = cli_value(c, "conversation"), .forget = cli_has(c, "forget"),
                             .extractive = cli_has(c, "extractive"), .stream = streamed ? &told : NULL};

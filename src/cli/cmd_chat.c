@@ -1,8 +1,10 @@
-/* A conversation on the terminal. Lines come from libedit on a terminal, else plainly from standard input, so that a chat can be
- * scripted. The conversation is in the state file after every turn: leaving in whatever way loses nothing. */
+/* A conversation on the terminal. Lines come from libedit on a terminal, else plainly from standard input, so that a chat
+ * can be scripted. The conversation is in the state file after every turn: leaving in whatever way loses nothing. */
 #include "base/arena.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include <editline/readline.h>
+#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -30,9 +32,49 @@ struct chat {
     bool terminal, failed;
 };
 
+/* Ctrl-C at the prompt. libedit would read on after the signal, so keys are read here: one that does not come ends the
+ * line. */
+static volatile sig_atomic_t interrupted;
+static void on_interrupt(int number) { interrupted = number; }
+
+static int read_key(FILE *from) {
+    char bytes[4] = "";
+    uint32_t key;
+    size_t n = 0, whole = 1;
+    while (n < whole) {
+        ssize_t got = read(fileno(from), bytes + n, 1);
+        if (got == 0 || (got < 0 && (errno != EINTR || interrupted)))
+            return -1;
+        unsigned char first = (unsigned char)bytes[0];
+        if (got > 0 && n++ == 0)
+            whole = first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    }
+    utf8_get(bytes, n, &key);
+    return (int)key;
+}
+
+/* The first Ctrl-C throws away what was typed, a second one leaves, as in other programs that one talks to. */
+static char *next_typed(void) {
+    for (bool again = false;; again = true) {
+        struct sigaction act = {.sa_handler = on_interrupt};
+        sigemptyset(&act.sa_mask);
+        interrupted = 0;
+        sigaction(SIGINT, &act, NULL);
+        char *line = readline("> ");
+        signal(SIGINT, SIG_DFL);
+        if (line && !interrupted)
+            return line;
+        free(line);
+        putchar('\n'); /* behind what the terminal shows of the key */
+        if (!interrupted || again)
+            return NULL;
+        puts("(Ctrl-D, or Ctrl-C once more, leaves.)");
+    }
+}
+
 static char *next_line(struct chat *chat) {
     if (chat->terminal)
-        return readline("> ");
+        return next_typed();
     char *line = NULL;
     size_t size = 0;
     ssize_t n = getline(&line, &size, stdin);
@@ -102,7 +144,7 @@ static void show_sources(const struct chat *chat) {
     for (size_t i = 0; i < qa_answer_source_count(chat->last); i++) {
         const qa_hit *h = qa_answer_source(chat->last, i);
         printf("%s[%zu] ", cli_bold(), h->rank);
-        cli_print_line(stdout, h->n_heading ? h->heading[h->n_heading - 1] : h->title);
+        cli_print_line(stdout, cli_source_title(h));
         printf("%s %s", cli_plain(), cli_dim());
         cli_print_line(stdout, h->url ? h->url : h->document);
         printf("%s\n", cli_plain());
@@ -167,12 +209,6 @@ static void leave(int number) {
     _exit(0);
 }
 
-static void show_first(qa_hits *hits, void *user) {
-    (void)user;
-    if (qa_hits_evidence(hits) != QA_EVIDENCE_NONE)
-        cli_print_sources(stdout, hits);
-}
-
 static void show_sentence(const char *text, const qa_sentence *sentence, void *user) {
     struct chat *chat = user;
     (void)sentence;
@@ -183,7 +219,8 @@ static void show_sentence(const char *text, const qa_sentence *sentence, void *u
 static void answer(struct chat *chat, const char *text) {
     qa_error err = {0};
     qa_answer *fresh = NULL;
-    const qa_stream stream = {.on_sources = chat->terminal ? show_first : NULL, .on_sentence = show_sentence, .user = chat};
+    const qa_stream stream = {
+        .on_sources = chat->terminal ? cli_show_sources : NULL, .on_sentence = show_sentence, .user = chat};
     chat->question.text = text;
     chat->question.stream = &stream;
     chat->flow = (struct cli_flow){.to = stdout, .width = cli_width()};
@@ -195,7 +232,7 @@ static void answer(struct chat *chat, const char *text) {
     chat->question.stream = NULL;
     cli_flow_end(&chat->flow);
     if (status == QA_CANCELLED) {
-        puts("(stopped)");
+        puts(chat->terminal ? "\n(stopped)" : "(stopped)"); /* the terminal shows ^C */
     } else if (status != QA_OK) {
         show_error(chat, &err);
     } else {
@@ -220,6 +257,7 @@ static void answer(struct chat *chat, const char *text) {
 static void prepare_terminal(void) {
     if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
         setlocale(LC_CTYPE, "C.UTF-8");
+    rl_getc_function = read_key; /* libedit looks at it when it starts */
     using_history();
 }
 

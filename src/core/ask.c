@@ -57,6 +57,19 @@ static qa_status make_public(qa_answer *x, qa_error *err) {
 
 static const char *mode_of(const qa_answer *x) { return x->answer.generated ? "generated" : "extractive"; }
 
+/* How the model was asked, and how it ended. */
+static json_t *generation_json(const struct answer_generation *g, bool *ok) {
+    json_t *o = json_object();
+    json_put(o, "end", json_string(g->end), ok);
+    json_put(o, "seed", json_integer(g->seed), ok);
+    json_put(o, "temperature", json_integer(0), ok);
+    json_put(o, "max_tokens", json_integer((json_int_t)g->max_tokens), ok);
+    json_put(o, "prompt_tokens", json_integer((json_int_t)g->result.prompt_tokens), ok);
+    json_put(o, "reused_tokens", json_integer((json_int_t)g->result.reused_tokens), ok);
+    json_put(o, "generated_tokens", json_integer((json_int_t)g->result.generated_tokens), ok);
+    return o;
+}
+
 /* Everything that is needed to tell how the answer arose. */
 static json_t *turn_record(const qa_answer *x, bool *ok) {
     static const char *const roles[] = {"system", "user", "assistant"};
@@ -84,10 +97,13 @@ static json_t *turn_record(const qa_answer *x, bool *ok) {
         json_put(o, "generator", json_text0(x->generator->name), ok);
         json_put(o, "generator_fingerprint", json_text0(x->generator->fingerprint), ok);
         json_put(o, "prompt", prompt, ok);
+        json_put(o, "generation", generation_json(&x->generation, ok), ok);
         json_put(o, "stopped", json_boolean(x->generation.stopped), ok);
         json_put(o, "discarded", json_boolean(x->generation.discarded), ok); /* what it wrote stands nowhere */
         json_put(o, "dropped_turns", json_integer((json_int_t)x->generation.dropped_turns), ok);
     }
+    if (x->h.question.told_dropped)
+        json_put(o, "told_dropped", json_true(), ok); /* question.c reads it */
     json_put(o, "version", json_string(qa_version()), ok);
     return o;
 }
@@ -130,14 +146,28 @@ static void pass_token(void *user, const char *text, size_t len) {
     x->stream->on_token(text, len, x->stream->user);
 }
 
-static void pass_sentence(void *user, const char *before, const char *text, const struct answer_sentence *s) {
+static void pass_sentence(void *user, const char *text, const struct answer_sentence *s) {
     const qa_answer *x = user;
     const qa_sentence told = {s->start, s->end, s->support, s->citations, s->n_citations};
-    struct arena a;
-    arena_init(&a, CORE_REQUEST_CEILING);
-    const char *whole = *before ? arena_printf(&a, "%s%s", before, text) : text;
-    x->stream->on_sentence(whole ? whole : text, &told, x->stream->user);
-    arena_free(&a);
+    x->stream->on_sentence(text, &told, x->stream->user);
+}
+
+/* That the model no longer sees all of a conversation is said once in it: it is so from then on, and what can be done
+ * about it does not change. A history that a caller sends has no such memory: there it is said each time. */
+static void warn_of_dropped_turns(qa_answer *x) {
+    struct core_question *question = &x->h.question;
+    size_t told = question->n_turns - x->generation.dropped_turns;
+    char text[200];
+    if (question->told_dropped || (!x->generation.dropped_turns && !question->older_turns))
+        return;
+    if (told)
+        snprintf(text, sizeof text, "older turns of this conversation no longer reach the model, which is told the last %zu: "
+                 "name again what matters of them", told);
+    else
+        snprintf(text, sizeof text, "the turns of this conversation are too long to reach the model: "
+                 "name again what matters of them");
+    warn(x, text);
+    question->told_dropped = true;
 }
 
 /* A generator that cannot be opened costs the words, not the answer. */
@@ -156,33 +186,37 @@ static qa_status generate(qa *q, qa_answer *x, double started, qa_error *err) {
         return QA_OK;
     double before = clock_mono_ms() - started;
     x->generator = generator;
-    x->generation = (struct answer_generation){.generator = *generator, .turns = x->h.question.turns, .n_turns = x->h.question.n_turns,
-                                               .cancel = &q->cancel, .user = x,
+    x->generation = (struct answer_generation){.generator = *generator,
+                                               .turns = x->h.question.turns,
+                                               .n_turns = x->h.question.n_turns,
+                                               .cancel = &q->cancel,
                                                .on_token = x->stream && x->stream->on_token ? pass_token : NULL,
-                                               .on_sentence = x->stream && x->stream->on_sentence ? pass_sentence : NULL};
+                                               .on_sentence = x->stream && x->stream->on_sentence ? pass_sentence : NULL,
+                                               .user = x};
     status = answer_generate(q->words, &x->h.memory, &x->h.found, &x->generation, &x->answer, err);
     if (x->generation.result.first_token_ms > 0)
         x->first_token_ms = before + x->generation.result.first_token_ms;
     warn(x, x->generation.notice);
+    if (status == QA_OK && x->generation.n_messages)
+        warn_of_dropped_turns(x);
     return status;
 }
 
 /* An extractive answer and a refusal are told like a written one. */
-static void tell_whole(const qa_answer *x) {
-    struct arena a;
+static qa_status tell_whole(qa_answer *x, qa_error *err) {
+    struct arena *a = &x->h.memory;
     size_t at = 0;
     if (!x->stream || !x->stream->on_sentence || x->answer.generated)
-        return;
-    arena_init(&a, CORE_REQUEST_CEILING);
+        return QA_OK;
     for (size_t i = 0; i < x->answer.n_sentences; i++) {
         const struct answer_sentence *s = &x->answer.sentences[i];
-        const qa_sentence told = {s->start, s->end, s->support, s->citations, s->n_citations};
-        char *text = arena_copy(&a, x->answer.text + at, s->end - at);
-        if (text)
-            x->stream->on_sentence(text, &told, x->stream->user);
+        const char *text = arena_copy(a, x->answer.text + at, s->end - at);
+        if (!text)
+            return arena_error(a, err, "telling the answer");
+        pass_sentence(x, text, s);
         at = s->end;
     }
-    arena_free(&a);
+    return QA_OK;
 }
 
 static qa_status ask(qa *q, const qa_question *question, qa_answer *x, double started, qa_error *err) {
@@ -199,7 +233,7 @@ static qa_status ask(qa *q, const qa_question *question, qa_answer *x, double st
     if (!x->answer.refused && !question->extractive)
         status = generate(q, x, started, err);
     if (status == QA_OK)
-        tell_whole(x);
+        status = tell_whole(x, err);
     return status == QA_OK ? make_public(x, err) : status;
 }
 
@@ -313,6 +347,8 @@ const char *qa_answer_json(qa_answer *x) {
         json_put(root, "warning", json_text0(x->warning), &ok);
     if (x->generation.stopped)
         json_put(root, "stopped", json_true(), &ok);
+    if (x->generation.dropped_turns)
+        json_put(root, "dropped_turns", json_integer((json_int_t)x->generation.dropped_turns), &ok);
     json_put(root, "timing_ms", timing, &ok);
     json_put(root, "tokens", tokens, &ok);
     x->json = ok ? json_write(root, 2) : NULL;

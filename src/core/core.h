@@ -71,6 +71,8 @@ struct core_question {
     const char *conversation; /* NULL: none yet */
     struct answer_turn *turns; /* what was asked and answered before, oldest first */
     size_t n_turns;
+    bool older_turns;         /* the conversation has more than these */
+    bool told_dropped;        /* a person was told in it that older turns are left out */
 };
 qa_status core_prepare(qa *q, struct arena *a, const qa_question *question, size_t default_k, struct core_question *out,
                        qa_error *err);

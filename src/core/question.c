@@ -24,6 +24,18 @@ static qa_status take_history(struct arena *a, const qa_question *question, stru
     return QA_OK;
 }
 
+/* Was it said in this conversation that older turns are left out? Each record hands that on, so the newest knows. A
+ * record that cannot be read costs no more than saying it again. */
+static qa_status was_told(const struct memory_turn *newest, bool *told, qa_error *err) {
+    json_t *record = NULL;
+    qa_error said = {0};
+    if (newest->record && json_parse(newest->record, strlen(newest->record), &record, &said) == QA_NO_MEMORY)
+        return error_set(err, QA_NO_MEMORY, "%s", said.message);
+    *told = json_is_true(json_object_get(record, "told_dropped"));
+    json_decref(record);
+    return QA_OK;
+}
+
 static qa_status take_conversation(qa *q, struct arena *a, const char *id, struct core_question *out, qa_error *err) {
     struct memory_port memory = {0};
     struct memory_turn *turns = NULL;
@@ -32,9 +44,16 @@ static qa_status take_conversation(qa *q, struct arena *a, const char *id, struc
     if (status == QA_OK)
         status = core_find_conversation(&memory, a, &id, err);
     if (status == QA_OK)
-        status = memory.ops->load_turns(memory.self, id, CORE_EARLIER_TURNS, a, &turns, &n, err);
+        status = memory.ops->load_turns(memory.self, id, CORE_EARLIER_TURNS + 1, a, &turns, &n, err);
+    if (status == QA_OK && n)
+        status = was_told(&turns[n - 1], &out->told_dropped, err);
     if (status != QA_OK)
         return status;
+    out->older_turns = n > CORE_EARLIER_TURNS;
+    if (out->older_turns) {
+        turns++;
+        n--;
+    }
     const char **earlier = arena_array(a, n + 1, sizeof *earlier);
     out->turns = arena_array(a, n + 1, sizeof *out->turns);
     if (!earlier || !out->turns)

@@ -2,9 +2,10 @@
  * a capital and knows no abbreviations, so it would be corrected at nearly every place where it matters. */
 #include "text/sentences.h"
 #include "base/utf8.h"
-#include <stdbool.h>
 #include <string.h>
 #include <unictype.h>
+
+enum { NAME_MAX = 64 /* bytes of a word that are looked at */, CLOSERS_MAX = 16 /* of quotes and brackets behind a stop */ };
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
@@ -57,19 +58,69 @@ static size_t word_before(const char *text, size_t from, size_t at) {
     return word;
 }
 
-/* Does something that begins a sentence stand at `at`? Lower case does not. */
+/* Behind the opening quotes and brackets at `at`; *code: a back-quote was among them. */
+static size_t skip_openers(const char *text, size_t len, size_t at, bool *code) {
+    static const char *const openers[] = {"(", "[", "\"", "'", "*", "_", "`", "\xE2\x80\x9C", "\xE2\x80\x98"};
+    *code = false;
+    for (bool opens = true; opens && at < len;) {
+        opens = false;
+        for (size_t i = 0; !opens && i < sizeof openers / sizeof *openers; i++) {
+            size_t n = strlen(openers[i]);
+            opens = n <= len - at && memcmp(text + at, openers[i], n) == 0;
+            at += opens ? n : 0;
+            *code = *code || (opens && *openers[i] == '`');
+        }
+    }
+    return at;
+}
+
+static bool is_small(char c) { return c >= 'a' && c <= 'z'; }
+static bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_alnum(char c) { return is_small(c) || is_capital(c) || is_digit(c); }
+
+/* A word in lower case that can only be a name in code: a digit, an underscore, an inner capital or dot, or "()".
+ * Abbreviations (e.g., a.m.) have inner dots too. Words in which letters stand on both sides of '/' or '-' are common
+ * English. */
+static bool is_code_name(const char *text, size_t len, size_t at) {
+    size_t end = at;
+    bool code = false;
+    while (end < len && !is_space(text[end]) && end - at < NAME_MAX)
+        end++;
+    for (size_t i = at; i < end; i++) {
+        char before = i > at ? text[i - 1] : ' ', after = i + 1 < end ? text[i + 1] : ' ';
+        code = code || is_digit(text[i]) || (text[i] == '_' && is_alnum(before) && is_alnum(after)) ||
+               (text[i] == '.' && is_alnum(before) && is_alnum(after)) || (is_capital(text[i]) && is_small(before)) ||
+               (text[i] == '(' && is_alnum(before) && after == ')');
+    }
+    while (end > at && !is_alnum(text[end - 1]))
+        end--;
+    size_t n = end - at;
+    return code && !is_one_of(STRONG, sizeof STRONG / sizeof *STRONG, text + at, n) &&
+           !is_one_of(WEAK, sizeof WEAK / sizeof *WEAK, text + at, n);
+}
+
+/* Does something that begins a sentence stand at `at`? Lower case does not, but for code. */
 static bool may_begin(const char *text, size_t len, size_t at) {
     uint32_t cp;
-    while (at < len && (strchr("([\"'*_`", text[at]) != NULL || (unsigned char)text[at] == 0xE2) && text[at] != '\0') {
-        size_t n = utf8_get(text + at, len - at, &cp);
-        if (n > 1 && cp != 0x201C && cp != 0x2018)
-            break;
-        at += n;
-    }
-    if (at >= len)
+    bool code;
+    at = skip_openers(text, len, at, &code);
+    if (at >= len || code)
         return true;
     utf8_get(text + at, len - at, &cp);
-    return !uc_is_general_category(cp, UC_LOWERCASE_LETTER);
+    return !uc_is_general_category(cp, UC_LOWERCASE_LETTER) || is_code_name(text, len, at);
+}
+
+bool sentence_is_open(const char *text, size_t len, size_t next) {
+    bool code;
+    size_t at = skip_openers(text, len, next, &code);
+    if (at == len)
+        return true;
+    if (code || !is_small(text[at]))
+        return false;
+    while (at < len && !is_space(text[at]))
+        at++;
+    return at == len;
 }
 
 static bool period_ends(const char *text, size_t len, size_t from, size_t at, size_t following) {
@@ -81,7 +132,7 @@ static bool period_ends(const char *text, size_t len, size_t from, size_t at, si
         return false;
     if (n <= 3 && word == from) { /* "1." of an item */
         size_t digits = 0;
-        while (digits < n && text[word + digits] >= '0' && text[word + digits] <= '9')
+        while (digits < n && is_digit(text[word + digits]))
             digits++;
         if (digits == n)
             return n == 0;
@@ -90,7 +141,7 @@ static bool period_ends(const char *text, size_t len, size_t from, size_t at, si
         return true;
     if (is_one_of(STRONG, sizeof STRONG / sizeof *STRONG, text + word, n))
         return false;
-    return !(text[following] >= '0' && text[following] <= '9' && is_one_of(WEAK, sizeof WEAK / sizeof *WEAK, text + word, n));
+    return !(is_digit(text[following]) && is_one_of(WEAK, sizeof WEAK / sizeof *WEAK, text + word, n));
 }
 
 static bool is_ideographic_stop(const char *p, size_t n) {
@@ -148,4 +199,17 @@ size_t sentence_end(const char *text, size_t len, size_t from, size_t *next) {
     }
     *next = len;
     return solid;
+}
+
+bool sentence_is_stopped(const char *text, size_t len) {
+    while (len && is_space(text[len - 1]))
+        len--;
+    for (size_t back = 0; back < len && back < CLOSERS_MAX; back++) {
+        size_t stop = len - back;
+        char c = text[stop - 1];
+        bool stops = c == '.' || c == '!' || c == '?' || (stop >= 3 && is_ideographic_stop(text + stop - 3, 3));
+        if (stops && skip_closers(text, len, stop) == len)
+            return true;
+    }
+    return false;
 }

@@ -26,10 +26,10 @@ struct script {
     bool generated;
 };
 
-static void on_sentence(void *user, const char *before, const char *text, const struct answer_sentence *s) {
+static void on_sentence(void *user, const char *text, const struct answer_sentence *s) {
     struct script *c = user;
     (void)s;
-    strcat(strcat(c->told, before), text);
+    strcat(c->told, text);
 }
 
 static qa_status run(struct script *c, char *text, bool *generated, qa_error *err) {

@@ -28,6 +28,10 @@ static int set_up(void **state) {
     fixture_block(f, UNIT_ITEM, "2. Remove all user profiles that belong to it.");
     fixture_block(f, UNIT_PARAGRAPH, "Do not delete the bucket while jobs run. Keep the archive of all logs.");
     fixture_close(f, "Domains", 0.6);
+    fixture_passage(f);
+    fixture_block(f, UNIT_PARAGRAPH, "A cluster has up to 40 nodes. The archive is kept for twenty-four months. Each queue holds two hundred jobs. "
+                                     "The quota of a tenant is 1000 requests.");
+    fixture_close(f, "Clusters", 0.5);
     *state = f;
     return 0;
 }
@@ -49,7 +53,7 @@ static struct answer_support check(struct fixture *f, const char *question, cons
 }
 
 static const char limit[] = "when does a session end?", memory[] = "how much memory does an instance have?", deleting[] = "how do I delete a domain?",
-                  extending[] = "can I extend guests?";
+                  extending[] = "can I extend guests?", clusters[] = "what are the limits of a cluster?";
 
 static void test_support(void **state) {
     const qa_support NONE = QA_SUPPORT_NONE, MATCHED = QA_SUPPORT_MATCHED, QUOTE = QA_SUPPORT_QUOTE;
@@ -65,6 +69,11 @@ static void test_support(void **state) {
         {"a part of one", limit, "ends after 12 hours by default", QUOTE, 1, "ends after **12 hours** by default."},
         {"two in a row", limit, "A notebook session ends after 12 hours by default. The limit is set with `max_session_hours` and must not exceed 48.", QUOTE, 1, NULL},
         {"a number written as a word", memory, "ml.g5.12xlarge four 192 GB", QUOTE, 2, NULL},
+        {"a number written as digits", clusters, "Each queue holds 200 jobs.", QUOTE, 4, "Each queue holds two hundred jobs."},
+        {"two words for one number", clusters, "The archive is kept for 24 months.", QUOTE, 4, NULL},
+        {"two words without a hyphen", clusters, "The archive is kept for twenty four months.", QUOTE, 4, NULL},
+        {"tens", clusters, "A cluster has up to forty nodes.", QUOTE, 4, "A cluster has up to 40 nodes."},
+        {"in another order with a number as a word", clusters, "Up to forty nodes are what a cluster has.", MATCHED, 4, NULL},
         {"an item", deleting, "- Open the administration console.", QUOTE, 3, "Open the administration console."},
         {"an item with another number", deleting, "7. Remove all user profiles that belong to it.", QUOTE, 3, "Remove all user profiles that belong to it."},
         {"a row", memory, "ml.g5.12xlarge 4 192 GB", QUOTE, 2, "ml.g5.12xlarge | 4 | 192 GB"},
@@ -76,6 +85,11 @@ static void test_support(void **state) {
         {"a limit is no denial", limit, "With max_session_hours the limit is set, which must not exceed 48.", MATCHED, 1, NULL},
         /* nothing */
         {"another subject", limit, "Cats sleep all day long in warm places.", NONE, 0, NULL},
+        {"a part of a number", clusters, "The archive is kept for twenty months.", NONE, 0, NULL},
+        {"the other part of it", clusters, "The archive is kept for four months.", NONE, 0, NULL},
+        {"another number as a word", clusters, "A cluster has up to fifty nodes.", NONE, 0, NULL},
+        {"a hundred of two hundred", clusters, "Each queue holds a hundred jobs.", NONE, 0, NULL},
+        {"hundreds are no hundred", clusters, "Each queue holds hundreds of jobs, and 100.", NONE, 0, NULL},
         {"another number", limit, "A notebook session ends after 13 hours by default.", NONE, 0, NULL},
         {"a number of another sentence", limit, "A notebook session ends after 48 hours by default.", NONE, 0, NULL},
         {"a number of another row", memory, "The instance ml.g4dn.xlarge has 4 GPUs with a memory of 192 GB.", NONE, 0, NULL},
@@ -152,6 +166,10 @@ static void test_hostile(void **state) {
     for (size_t i = 0; i + 8 < sizeof text; i += 8)
         memcpy(text + i, "session ", 8);
     check(f, limit, text);
+    size_t quote = (size_t)sprintf(text, "A notebook session ends after 12 hours by default"); /* and more than is looked at */
+    for (size_t i = quote; i + 9 < sizeof text; i += 9)
+        memcpy(text + i, " session ", 9);
+    assert_int_equal(check(f, limit, text).support, QA_SUPPORT_NONE);
     memset(text, '[', sizeof text - 1);
     assert_int_equal(check(f, limit, text).support, QA_SUPPORT_NONE);
     assert_int_equal(check(f, limit, "\xEF\xBF\xBD\xEF\xBF\xBD \xEF\xBF\xBD").support, QA_SUPPORT_NONE);

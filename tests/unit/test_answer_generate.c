@@ -1,156 +1,21 @@
-/* What a model writes, played from scripts: sentences released whole, markers and citations, what is dropped, how it ends, what the model was given.
+/* What a model writes, played from scripts: sentences released whole, markers and citations, what is dropped, how it ends.
  *
- * The wording of the prompt and the thresholds of the check are measured, not tested: sentences here stand in the passages, or have nothing to do with them. */
+ * The thresholds of the check are measured, not tested: sentences here stand in the passages, or have nothing to do with
+ * them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "fake/fake_generator.h"
-#include "unit/answer_fixture.h"
+#include "unit/answer_play.h"
 
-static const char valid[] = "how long is the presigned URL valid?", opening[] = "how do I open the notebook?", calling[] = "which command creates a presigned domain URL?",
-                  sharing[] = "is the URL shared with other users?";
-
-/* Sentences of the passages, and one of elsewhere. */
-#define VALID "The presigned URL is valid for 5 minutes."
-#define EXTEND "You can extend the session to 12 hours in the domain settings."
-#define SHARED "The URL cannot be shared with other users unless an administrator agrees."
-#define CATS "Cats sleep all day long."
-
-struct play {
-    struct fixture f;
-    struct arena a; /* of one answer */
-    struct fake_generator fake;
-    struct answer_generation g;
-    struct answer answer;
-    struct buf told, tokens; /* all that on_sentence and on_token said */
-    size_t n_told;
-    atomic_int cancel;
-    bool wrong; /* on_sentence told what does not fit */
-};
-
-static int set_up(void **state) {
-    struct play *p = test_calloc(1, sizeof *p);
-    struct fixture *f = &p->f;
-    fixture_begin(f);
-    fixture_passage(f);
-    fixture_block(f, UNIT_PARAGRAPH, VALID " You can extend the session to 12 hours in the **domain settings**. " SHARED);
-    fixture_close(f, "Presigned URLs", 1);
-    fixture_hidden(f, "\n\n");
-    fixture_passage(f);
-    fixture_block(f, UNIT_PARAGRAPH, "To open the notebook:");
-    fixture_block(f, UNIT_ITEM, "- Choose Open in the console.");
-    fixture_block(f, UNIT_ITEM, "- Select the `ml.t3.medium` instance type.");
-    fixture_block(f, UNIT_ITEM, "- Wait until the status is InService.");
-    fixture_close(f, "Notebooks", 0.8);
-    fixture_passage(f);
-    fixture_block(f, UNIT_PARAGRAPH, "Call the API from the command line.");
-    fixture_block(f, UNIT_CODE, "aws sagemaker create-presigned-domain-url --domain-id d-1\naws sagemaker list-apps --domain-id-equals d-1");
-    fixture_close(f, "Commands", 0.6);
-    arena_init(&p->a, 64 << 20);
-    buf_init(&p->told, 1 << 20);
-    buf_init(&p->tokens, 1 << 20);
-    *state = p;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct play *p = *state;
-    fake_generator_free(&p->fake);
-    buf_free(&p->told);
-    buf_free(&p->tokens);
-    arena_free(&p->a);
-    fixture_end(&p->f);
-    test_free(p);
-    return 0;
-}
-
-static void on_sentence(void *user, const char *before, const char *text, const struct answer_sentence *s) {
-    struct play *p = user;
-    buf_puts(&p->told, before);
-    p->wrong = p->wrong || s->start != p->told.len || strlen(text) != s->end - s->start;
-    buf_puts(&p->told, text);
-    p->wrong = p->wrong || s->end != p->told.len;
-    p->n_told++;
-}
-
-static void on_token(void *user, const char *text, size_t len) { buf_put(&((struct play *)user)->tokens, text, len); }
-
-/* What must hold of every answer that a model wrote. */
-static void check_sound(const struct play *p) {
-    const struct answer *x = &p->answer;
-    size_t at = 0;
-    assert_false(p->wrong);
-    assert_string_equal(p->told.data, x->text); /* told in parts, it is the whole */
-    assert_int_equal(p->n_told, x->n_sentences);
-    assert_int_equal(strlen(x->text), x->sentences[x->n_sentences - 1].end);
-    for (size_t i = 0; i < x->n_sentences; i++) {
-        const struct answer_sentence *s = &x->sentences[i];
-        char markers[64] = "";
-        assert_true(s->start >= at && s->end > s->start);
-        assert_true(x->text[s->start] != ' ' && x->text[s->start] != '\n' && x->text[s->end - 1] != ' ');
-        assert_int_equal(s->start - at, i ? 1 : 0); /* one blank or line break between */
-        assert_int_equal(s->support == QA_SUPPORT_NONE, s->n_citations == 0);
-        for (size_t k = 0; k < s->n_citations; k++) {
-            bool cited = false;
-            sprintf(markers + strlen(markers), " [%zu]", s->citations[k]);
-            for (size_t c = 0; c < x->n_citations; c++)
-                cited = cited || x->citations[c].rank == s->citations[k];
-            assert_true(cited);
-        }
-        assert_true(s->end - s->start > strlen(markers));
-        assert_memory_equal(x->text + s->end - strlen(markers), markers, strlen(markers));
-        at = s->end;
-    }
-    for (size_t i = 0; i < x->n_citations; i++) {
-        const struct answer_citation *c = &x->citations[i];
-        const struct index_passage *passage = &p->f.hits[c->rank - 1].passage;
-        assert_true(c->rank >= 1 && c->rank <= p->f.found.n_hits && c->start >= passage->start && c->end <= passage->end && c->start < c->end);
-        assert_int_equal(c->quote_len, c->end - c->start);
-        assert_memory_equal(c->quote, passage->text + (c->start - passage->start), c->quote_len);
-        assert_int_equal(strlen(c->quote), c->quote_len);
-        assert_non_null(strstr(passage->map.plain, c->quote_plain));
-        for (size_t k = 0; k < i; k++)
-            assert_true(x->citations[k].start != c->start || x->citations[k].end != c->end);
-    }
-}
-
-static qa_status play(struct play *p, const char *question, const char *const *pieces) {
-    struct fixture *f = &p->f;
-    arena_free(&p->a);
-    buf_reset(&p->told);
-    buf_reset(&p->tokens);
-    buf_puts(&p->told, "");
-    buf_puts(&p->tokens, "");
-    p->n_told = 0;
-    p->wrong = false;
-    atomic_store(&p->cancel, 0);
-    f->err = (qa_error){0};
-    fixture_ask(f, question, NULL);
-    assert_int_equal(answer_extract(f->words, &p->a, &f->found, &p->answer, &f->err), QA_OK);
-    assert_false(p->answer.refused);
-    p->fake.pieces = pieces;
-    p->fake.calls = p->fake.counts = 0;
-    p->g = (struct answer_generation){.generator = fake_generator_port(&p->fake), .turns = p->g.turns, .n_turns = p->g.n_turns, .cancel = &p->cancel,
-                                      .on_sentence = on_sentence, .on_token = on_token, .user = p};
-    qa_status status = answer_generate(f->words, &p->a, &f->found, &p->g, &p->answer, &f->err);
-    if (status == QA_OK && p->answer.generated)
-        check_sound(p);
-    if (status == QA_OK && !p->answer.generated)
-        assert_int_equal(p->n_told, 0);
-    return status;
-}
-
-static void play_whole(struct play *p, const char *question, const char *script) {
-    const char *pieces[] = {script, NULL};
-    if (play(p, question, pieces) != QA_OK)
-        fail_msg("%s: %s", script, p->f.err.message);
-}
+static const char opening[] = "how do I open the notebook?", sharing[] = "is the URL shared with other users?";
+static const char calling[] = "which command creates a presigned domain URL?";
 
 /* ---- What becomes of a text ---- */
 
-/* NULL: the extractive answer stands. What is expected begins the answer: the best unit may follow, where the model left it out. */
+/* NULL: the extractive answer stands. What is expected begins the answer: the best unit may follow, where the model left
+ * it out. */
 static void test_texts(void **state) {
     static const struct {
         const char *what, *question, *script, *text;
@@ -167,6 +32,7 @@ static void test_texts(void **state) {
         {"markers behind the end stop", valid, VALID " [2] " EXTEND " [1, 3]", VALID " [1] " EXTEND " [1]"},
         {"a marker that touches", valid, "The presigned URL is valid for 5 minutes[^2]. " EXTEND "[1]", VALID " [1] " EXTEND " [1]"},
         {"a marker inside", valid, "The presigned URL [3] is valid for 5 minutes.", VALID " [1]"},
+        {"spaces in a row", valid, "The   presigned \xE2\x80\xA8 URL\xC2\xA0is valid for [2]  5 minutes.", VALID " [1]"},
         {"nothing but markers", valid, "[1] [2]", NULL},
         {"no markers: brackets of the text", sharing, SHARED " The URL cannot be shared [with other users] unless an administrator agrees.",
          SHARED " [1] The URL cannot be shared [with other users] unless an administrator agrees. [1]"},
@@ -187,8 +53,11 @@ static void test_texts(void **state) {
         {"said again", valid, VALID " " EXTEND " " VALID " " SHARED, VALID " [1] " EXTEND " [1]"},
         {"what was no UTF-8", valid, VALID " You can extend the session to 12 hours in the domain settings\xEF\xBF\xBD.",
          VALID " [1] You can extend the session to 12 hours in the domain settings\xEF\xBF\xBD. [1]"},
-        {"nothing", valid, "", NULL},
-        {"blanks", valid, " \n\t\n ", NULL},
+        {"a No and an introduction", sharing, "No. This holds for links:\n" SHARED, "No. This holds for links:\n" SHARED " [1]"},
+        {"three that wait", sharing, "No. This holds for links: Mind this: " SHARED, "No. This holds for links: Mind this: " SHARED " [1]"},
+        {"two that wait fall together", sharing, SHARED " This holds for cats: And this: " CATS " " EXTEND, SHARED " [1] " EXTEND " [1]"},
+        {"of two that wait the one that goes with it", sharing, "Yes. This holds for links:\n" SHARED,
+         "This holds for links:\n" SHARED " [1]"},
     };
     struct play *p = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -242,12 +111,14 @@ static void test_splits(void **state) {
         const char *question, *script;
     } rows[] = {
         {valid, VALID " [1] " EXTEND " [1, 2]. See e.g. the example vs. " CATS " It takes 1.5 hours, i.e. long! Really?! " SHARED},
+        {valid, VALID " ml.t3.medium is the type. e.g. this one. iPhone users do not. a.b " EXTEND " boto3. fit() is. " SHARED},
         {valid, VALID "\n`ml.t3.medium` is the instance type to select. (see below) \"domain settings\" are there. " EXTEND " (see above) [3] " SHARED},
         {valid, VALID "\n**you can extend** the session to 12 hours in the domain settings. _so_ " SHARED "\n\n\n" CATS},
         {valid, VALID " \xE2\x80\x9C" EXTEND "\xE2\x80\x9D \xE2\x80\x98the URL\xE2\x80\x99 cannot be shared with other users unless an administrator agrees.\xEF\xBF\xBD"},
         {valid, VALID "\xE3\x80\x82\xE3\x80\x8D" EXTEND "\r\n" SHARED " No. 5 is here etc. 7 more"},
         {opening, "To open the notebook:\n\n1. Choose Open in the console.\n2. Select the `ml.t3.medium` instance type.\n   - Wait until the status is InService.\n"},
         {calling, "Call the API from the command line:\n\n```bash\naws sagemaker create-presigned-domain-url --domain-id d-1\n```\n" CATS "\n- "},
+        {valid, VALID " " SHARED " a.k.a. that. " EXTEND},
         {sharing, "No. " SHARED " " VALID " 3! Items? 12. " EXTEND},
     };
     struct play *p = *state;
@@ -323,20 +194,25 @@ static void test_failures(void **state) {
         assert_int_equal(p->f.err.status, QA_OK); /* it is no error of the call */
         assert_string_equal(p->answer.text, rows[i].text ? rows[i].text : VALID " [1]");
         assert_int_equal(p->answer.generated, rows[i].text != NULL);
+        assert_string_equal(p->g.end, "failed");
     }
 }
 
-/* A generator that cannot even count the turns' tokens fails like any other. */
+/* A generator that cannot even count tokens fails like any other, wherever it does. */
 static void test_counting_fails(void **state) {
     static const struct answer_turn turn = {"what is a presigned URL?", "An address."};
     struct play *p = *state;
     p->g.turns = &turn;
     p->g.n_turns = 1;
-    for (p->fake.fail_count = 1; p->fake.fail_count <= 2; p->fake.fail_count++) {
+    play_whole(p, valid, SHARED);
+    unsigned all = p->fake.counts;
+    assert_true(all > 8);
+    for (p->fake.fail_count = 1; p->fake.fail_count <= all; p->fake.fail_count++) {
         play_whole(p, valid, SHARED);
         assert_false(p->answer.generated);
         assert_string_equal(p->answer.text, VALID " [1]");
-        assert_non_null(p->g.notice);
+        assert_non_null(strstr(p->g.notice, "the generator failed on purpose"));
+        assert_string_equal(p->g.end, "failed");
         assert_int_equal(p->fake.calls, 0);
     }
 }
@@ -357,23 +233,51 @@ static void test_cancelled(void **state) {
         }
         assert_int_equal(status, QA_OK);
         assert_true(p->answer.generated);
+        assert_string_equal(p->g.end, "cancelled");
         assert_string_equal(p->answer.text, at <= 4 ? VALID " [1]" : VALID " [1] " EXTEND " [1]");
         assert_null(p->g.notice);
         assert_int_equal(p->f.err.status, QA_OK);
     }
 }
 
-/* What a model was cut off in is no sentence; what one ended with is. */
+/* What a model was cut off in is no sentence; what one ended with is. A person is told what they could not know
+ * otherwise. */
 static void test_ends(void **state) {
-    static const char script[] = VALID " You can extend the session to 12 hours in the domain";
+    static const char part[] = "You can extend the session to 12 hours in the domain";
+    const enum generator_end DONE = GENERATOR_DONE, FULL = GENERATOR_FULL, STOPPED = GENERATOR_STOPPED, LOOPED = GENERATOR_LOOPED;
+    const struct {
+        const char *what, *script, *rest;
+        enum generator_end end;
+        const char *text;   /* NULL: the extractive answer */
+        const char *name, *notice; /* NULL: none */
+    } rows[] = {
+        {"done with a sentence", VALID " ", part, DONE, VALID " [1] You can extend the session to 12 hours in the domain [1]", "done", NULL},
+        {"full in a sentence", VALID " ", part, FULL, VALID " [1]", "full", "the answer was cut at 160 tokens"},
+        {"full in the first word", VALID " ", "`ml.t3", FULL, VALID " [1]", "full", "the answer was cut at 160 tokens"},
+        {"full behind a sentence", VALID " ", EXTEND, FULL, VALID " [1] " EXTEND " [1]", "full", NULL},
+        {"full behind a line break", VALID " ", EXTEND "\n\n", FULL, VALID " [1] " EXTEND " [1]", "full", NULL},
+        {"full behind a sentence of elsewhere", VALID " ", CATS, FULL, VALID " [1]", "full", NULL},
+        {"full before anything was said", "You can extend", " the session", FULL, NULL, "full", NULL},
+        {"stopped", VALID " ", part, STOPPED, VALID " [1]", "enough", NULL},
+        {"looped", VALID " ", part, LOOPED, VALID " [1]", "looped", "began to repeat itself"},
+        {"looped behind a sentence", VALID " ", EXTEND, LOOPED, VALID " [1] " EXTEND " [1]", "looped", "began to repeat itself"},
+        {"looped only", "you can can can", " can can", LOOPED, NULL, "looped", "the model fake only repeated itself"},
+        {"nothing", "", "", DONE, NULL, "done", "the model fake wrote nothing"},
+        {"blanks", " \n", "\t\n ", DONE, NULL, "done", "the model fake wrote nothing"},
+        {"nothing, cut", "", " ", FULL, NULL, "full", "the model fake wrote nothing"},
+    };
     struct play *p = *state;
-    play_whole(p, valid, script);
-    assert_int_equal(p->answer.n_sentences, 2);
-    for (enum generator_end end = GENERATOR_FULL; end <= GENERATOR_LOOPED; end++) {
-        p->fake.end = end;
-        play_whole(p, valid, script);
-        assert_string_equal(p->answer.text, VALID " [1]");
-        assert_int_equal(p->g.result.end, end);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *pieces[] = {rows[i].script, rows[i].rest, NULL};
+        p->fake.end = rows[i].end;
+        assert_int_equal(play(p, valid, pieces), QA_OK);
+        if (p->answer.generated != (rows[i].text != NULL) || strcmp(p->answer.text, rows[i].text ? rows[i].text : VALID " [1]") != 0)
+            fail_msg("%s: %s", rows[i].what, p->answer.text);
+        if (strcmp(p->g.end, rows[i].name) != 0)
+            fail_msg("%s: ended %s", rows[i].what, p->g.end);
+        if (rows[i].notice ? !p->g.notice || !strstr(p->g.notice, rows[i].notice) : p->g.notice != NULL)
+            fail_msg("%s: said %s", rows[i].what, p->g.notice);
+        assert_int_equal(p->g.discarded, !p->answer.generated);
     }
 }
 
@@ -419,103 +323,12 @@ static void test_nobody_listens(void **state) {
     assert_string_equal(p->answer.text, SHARED " [1] " EXTEND " [1] " VALID " [1]");
 }
 
-/* ---- What the model is given ---- */
-
-static bool given(const struct play *p, const char *text) {
-    for (size_t i = 0; i < p->fake.n_messages; i++)
-        if (strstr(p->fake.messages[i].text, text))
-            return true;
-    return false;
-}
-
-static void test_prompt(void **state) {
-    struct play *p = *state;
-    play_whole(p, valid, VALID);
-    size_t n = p->fake.n_messages;
-    assert_int_equal(p->fake.calls, 1);
-    assert_int_equal(p->fake.messages[0].role, GENERATOR_SYSTEM);
-    for (size_t i = 1; i < n; i++)
-        assert_int_equal(p->fake.messages[i].role, i % 2 ? GENERATOR_USER : GENERATOR_ASSISTANT);
-    assert_int_equal(p->fake.messages[n - 1].role, GENERATOR_USER);
-    assert_non_null(strstr(p->fake.messages[n - 1].text, valid));
-    assert_non_null(strstr(p->fake.messages[n - 1].text, VALID));
-    assert_non_null(strstr(p->fake.messages[n - 1].text, "Presigned URLs"));
-    assert_true(p->fake.request.max_tokens > 0 && p->fake.request.temperature == 0);
-    assert_int_equal(p->g.n_messages, n);
-    for (size_t i = 0; i < n; i++) { /* what is kept is what was sent */
-        assert_int_equal(p->g.messages[i].role, p->fake.messages[i].role);
-        assert_string_equal(p->g.messages[i].text, p->fake.messages[i].text);
-    }
-    char *first = strdup(p->fake.messages[0].text);
-    play_whole(p, opening, VALID); /* the stable part comes first */
-    assert_string_equal(p->fake.messages[0].text, first);
-    free(first);
-}
-
-static void test_turns(void **state) {
-    static char huge[40000];
-    for (size_t i = 0; i + 6 < sizeof huge; i += 5)
-        memcpy(huge + i, "word ", 6);
-    static const struct answer_turn turns[] = {
-        {"first question?", "First answer. [1]"}, {huge, "Answer to much."}, {"third question?", NULL}, {"fourth question?", "Fourth answer. [1] It goes on [2] [13]."}};
-    struct play *p = *state;
-    p->g.turns = turns + 2;
-    p->g.n_turns = 2;
-    play_whole(p, valid, VALID);
-    assert_int_equal(p->g.dropped_turns, 0);
-    assert_false(given(p, "third question?")); /* a refusal */
-    assert_true(given(p, "fourth question?"));
-    size_t n = p->fake.n_messages;
-    assert_string_equal(p->fake.messages[n - 3].text, "fourth question?");
-    assert_int_equal(p->fake.messages[n - 3].role, GENERATOR_USER);
-    assert_string_equal(p->fake.messages[n - 2].text, "Fourth answer. It goes on."); /* without the markers */
-    assert_int_equal(p->fake.messages[n - 2].role, GENERATOR_ASSISTANT);
-    p->g.turns = turns;
-    p->g.n_turns = 4;
-    play_whole(p, valid, VALID);
-    assert_int_equal(p->g.dropped_turns, 2); /* the one that does not fit, and all before it */
-    assert_false(given(p, "first question?"));
-    assert_true(given(p, "fourth question?"));
-    p->g.n_turns = 1;
-    play_whole(p, valid, VALID);
-    assert_int_equal(p->g.dropped_turns, 0);
-    assert_true(given(p, "first question?"));
-    static const struct answer_turn wordy = {"wordy question?", huge}; /* only the beginning of an answer is told */
-    p->g.turns = &wordy;
-    play_whole(p, valid, VALID);
-    assert_int_equal(p->g.dropped_turns, 0);
-    assert_true(given(p, "word word"));
-    assert_false(given(p, huge));
-    static char near[700]; /* about as long as what is told */
-    for (size_t len = 596; len < 612; len++) {
-        memset(near, 'x', len);
-        near[len] = '\0';
-        near[len > 600 ? 600 : len - 1] = ' ';
-        const struct answer_turn turn = {"near question?", near};
-        p->g.turns = &turn;
-        play_whole(p, valid, VALID);
-        assert_true(given(p, "near question?"));
-    }
-}
-
-/* A question of few words is told with the one before it. */
-static void test_bare_question(void **state) {
-    static const struct answer_turn turn = {"may I extend a session with wombats?", NULL};
-    struct play *p = *state;
-    p->g.turns = &turn;
-    p->g.n_turns = 1;
-    play_whole(p, "and the URL?", SHARED);
-    assert_true(given(p, "wombats"));
-    play_whole(p, "can the presigned URL of a domain be shared with other users by an administrator?", SHARED);
-    assert_false(given(p, "wombats"));
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_texts),    TEST(test_the_best_is_said), TEST(test_splits),    TEST(test_released_as_soon_as_whole),
-        TEST(test_failures), TEST(test_counting_fails),   TEST(test_cancelled), TEST(test_ends),
-        TEST(test_model_is_stopped), TEST(test_nobody_listens), TEST(test_prompt), TEST(test_turns), TEST(test_bare_question),
+        TEST(test_texts),     TEST(test_the_best_is_said), TEST(test_splits), TEST(test_released_as_soon_as_whole),
+        TEST(test_failures),  TEST(test_counting_fails),   TEST(test_cancelled), TEST(test_ends),
+        TEST(test_model_is_stopped), TEST(test_nobody_listens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,8 @@ static void short_answers(void **state) {
         {"a number in a name", "what is the size of a widget?", NULL, "The size of a widget is in size_2/a of it.", NULL},
         {"one is a pronoun", "what number does the widget take?", NULL, "One of the things that the widget does take is a number.", NULL},
         {"with scale and unit", "what size may a widget have?", NULL, "A widget may have a size of 2.5 million bytes there.", "2.5 million bytes"},
+        {"a number in two words", "what size may a widget have?", NULL, "A widget may have a size of two hundred bytes there.", "two hundred bytes"},
+        {"a hyphened number in words", "how long is the URL valid?", NULL, "The URL is valid for twenty-four hours.", "twenty-four hours"},
         {"a cell under a named column", "what is the limit of widgets?", "| Thing | Limit | Year |", "| Widgets | 500 a box | 1999 |", "500 a box"},
         {"the one numeric cell", "what number of GPUs has ml.g5?", "| Type | Cards | Colour |", "| ml.g5 | 4 | red |", "4"},
         {"a row about something else", "what is the limit of gizmos?", "| Thing | Limit |", "| Widgets of other kinds | 500 |", NULL},

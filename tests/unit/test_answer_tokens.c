@@ -27,6 +27,8 @@ static void tokens(void **state) {
         {"2021-05-01", "2021-05-01/w"},
         {"max_jobs --dry-run a - b", "max_jobs/w --dry-run/w a/w -/m b/w"},
         {"Five (half) \xE2\x80\x9Cof\xE2\x80\x9D", "five/n (/m half/n )/m \xE2\x80\x9C/m of/w \xE2\x80\x9D/m"},
+        {"twenty-four forty nineteen, ninety-nine", "twenty-four/n forty/n nineteen/n ,/m ninety-nine/n"},
+        {"twenty-ten four-twenty hundred tens", "twenty-ten/w four-twenty/w hundred/w tens/w"},
         {"4xlarge 3x", "4xlarge/w 3x/w"},
         {"ends. Über", "ends/w ./m \xC3\x9C" "ber/w"},
         {"", ""},
