@@ -2,6 +2,7 @@
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS # what stands on the command line of make is in the environment of its recipes anyway: MODEL, DOCS
 
 .DEFAULT_GOAL := release
 .PHONY: release debug demo test test-full bench install clean help
@@ -15,7 +16,7 @@ debug: ## build/debug/quaere, with symbols and assertions
 	@tools/build debug
 
 demo: release ## ask questions of real documentation; DOCS=path for your own, MODEL=none without models
-	@MODEL=$(MODEL) tools/demo build/release/quaere $(if $(DOCS),"$(DOCS)")
+	@tools/demo build/release/quaere $${DOCS:+"$$DOCS"}
 
 test: ## everything quick: cases, then all tests with ASan and UBSan, then those with threads with TSan
 	@./setup build test
@@ -23,7 +24,7 @@ test: ## everything quick: cases, then all tests with ASan and UBSan, then those
 
 test-full: ## also clang with -Werror, valgrind, fuzzing (FUZZ_SECONDS=60 a target), long kill loops
 	@./setup build test full
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/test full
+	@tools/test full
 
 bench: release ## speed on this machine
 	@bench/run build/release/quaere

@@ -1,5 +1,6 @@
 #include "base/progress.h"
 #include "cli/show_json.h"
+#include <stdlib.h>
 #include <string.h>
 
 static void print_info(FILE *to, const char *json) {
@@ -51,6 +52,34 @@ static void print_info(FILE *to, const char *json) {
 
 static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks"); }
 
+/* The counts of 'ingest --json' that mean something here. What is still pending the index itself says. */
+static int print_reembedded(const struct cli *c, qa *q, const qa_ingest_report *r, bool was_stopped) {
+    qa_error err = {0};
+    char *info = NULL, *text = NULL;
+    json_t *root = NULL;
+    bool ok = true;
+    if (qa_index_info(q, &info, &err) != QA_OK || json_parse(info, strlen(info), &root, &err) != QA_OK) {
+        qa_text_free(info);
+        return cli_fail(c, &err);
+    }
+    const json_t *vectors = json_object_get(root, "vectors");
+    json_t *o = json_object();
+    cli_put_count(o, "embedded", r->embedded, &ok);
+    cli_put_count(o, "computed", r->computed, &ok);
+    json_put(o, "has_vectors", json_boolean(cli_number_of(vectors, "dimensions") > 0), &ok);
+    cli_put_count(o, "vectors_pending", cli_number_of(vectors, "pending"), &ok);
+    json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
+    json_put(o, "stopped", json_boolean(was_stopped), &ok);
+    text = ok ? json_write(o, 2) : NULL;
+    if (text)
+        puts(text);
+    free(text);
+    json_decref(o);
+    json_decref(root);
+    qa_text_free(info);
+    return text ? 0 : cli_no_memory(c);
+}
+
 static int reembed(struct cli *c, qa *q) {
     struct progress progress;
     qa_ingest_report report = {0};
@@ -59,13 +88,16 @@ static int reembed(struct cli *c, qa *q) {
     cli_on_signal(q);
     qa_status status = qa_index_reembed(q, show_progress, &progress, &report, &err);
     progress_clear(&progress);
-    int exit_status = status == QA_OK ? 0 : status == QA_CANCELLED ? cli_stopped_status() : cli_fail(c, &err);
-    if (status == QA_CANCELLED)
+    bool was_stopped = status == QA_CANCELLED;
+    int exit_status = status == QA_OK ? 0 : was_stopped ? cli_stopped_status() : cli_fail(c, &err);
+    if (was_stopped)
         fputs("quaere index: stopped; 'quaere ingest' goes on with the vectors that are missing\n", stderr);
     cli_on_signal(NULL);
-    if (status == QA_OK && c->json)
-        printf("{\"embedded\": %llu, \"elapsed_ms\": %.1f}\n", (unsigned long long)report.embedded, report.elapsed_ms);
-    else if (status == QA_OK) {
+    if (c->json && (status == QA_OK || was_stopped)) {
+        int printed = print_reembedded(c, q, &report, was_stopped);
+        return printed != 0 ? printed : exit_status;
+    }
+    if (status == QA_OK) {
         cli_print_counted(stdout, report.embedded, "chunk");
         printf(" got a vector in %.1f s.\n", report.elapsed_ms / 1000);
     }
@@ -105,7 +137,8 @@ const struct cli_command cmd_index = {
     .arguments = "info|check|reembed",
     .summary = "Tell about the index, verify all of it, or make its vectors anew.",
     .details = "info: what it holds and with what it was made. check: reads everything and compares it: pages, postings, texts, vectors, hashes.\n"
-               "reembed: forgets all vectors and makes them with the embedder of the configuration; until it is done, words alone are searched.",
+               "reembed: forgets all vectors and makes them with the embedder of the configuration; until it is done, words alone are searched.\n"
+               "With --json it tells embedded, computed, has_vectors and vectors_pending, as 'quaere ingest' does.",
     .options = index_options,
     .min_arguments = 1,
     .max_arguments = 1,

@@ -1,6 +1,5 @@
-#include "base/json.h"
 #include "base/progress.h"
-#include "cli/cli.h"
+#include "cli/show_json.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -76,26 +75,26 @@ static void on_event(const qa_ingest_event *e, void *user) {
     fputc('\n', stderr);
 }
 
-static void put_count(json_t *o, const char *key, uint64_t n, bool *ok) { json_put(o, key, json_integer((json_int_t)n), ok); }
-
 static int print_report_json(const struct view *v, const qa_ingest_report *r, bool was_stopped) {
     bool ok = v->ok;
     json_t *o = json_object();
-    put_count(o, "documents", r->seen, &ok);
-    put_count(o, "added", r->added, &ok);
-    put_count(o, "changed", r->changed, &ok);
-    put_count(o, "moved", r->moved, &ok);
-    put_count(o, "unchanged", r->unchanged, &ok);
-    put_count(o, "forgotten", r->forgotten, &ok);
-    put_count(o, "withheld", r->withheld, &ok);
-    put_count(o, "failed", r->failed, &ok);
-    put_count(o, "skipped", r->skipped, &ok);
-    put_count(o, "chunks", r->chunks, &ok);
-    put_count(o, "bytes", r->bytes, &ok);
-    put_count(o, "total_documents", r->total_documents, &ok);
-    put_count(o, "total_chunks", r->total_chunks, &ok);
-    put_count(o, "embedded", r->embedded, &ok);
-    put_count(o, "vectors_pending", r->vectors_pending, &ok);
+    cli_put_count(o, "documents", r->seen, &ok);
+    cli_put_count(o, "added", r->added, &ok);
+    cli_put_count(o, "changed", r->changed, &ok);
+    cli_put_count(o, "moved", r->moved, &ok);
+    cli_put_count(o, "unchanged", r->unchanged, &ok);
+    cli_put_count(o, "forgotten", r->forgotten, &ok);
+    cli_put_count(o, "withheld", r->withheld, &ok);
+    cli_put_count(o, "failed", r->failed, &ok);
+    cli_put_count(o, "skipped", r->skipped, &ok);
+    cli_put_count(o, "chunks", r->chunks, &ok);
+    cli_put_count(o, "bytes", r->bytes, &ok);
+    cli_put_count(o, "total_documents", r->total_documents, &ok);
+    cli_put_count(o, "total_chunks", r->total_chunks, &ok);
+    cli_put_count(o, "embedded", r->embedded, &ok);
+    cli_put_count(o, "computed", r->computed, &ok);
+    json_put(o, "has_vectors", json_boolean(r->has_vectors), &ok);
+    cli_put_count(o, "vectors_pending", r->vectors_pending, &ok);
     json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
     json_put(o, "dry_run", json_boolean(cli_has(v->c, "dry-run")), &ok);
     json_put(o, "stopped", json_boolean(was_stopped), &ok);
@@ -257,7 +256,8 @@ const struct cli_command cmd_ingest = {
                "Unchanged documents are skipped, changed ones replaced, renamed ones moved, and those that are gone forgotten: unless\n"
                "the folder is missing or empty or more than half of it vanished, which looks like a mistake; --prune=force then insists.\n"
                "A document that cannot be read is listed with the cause, its earlier version stays, and the others go on.\n\n"
-               "It may be stopped at any time, and goes on where it was when run again.",
+               "It may be stopped at any time, and goes on where it was when run again. With --json all counts come as one object at the end, vectors\n"
+               "among them: embedded (chunks that got one), computed (texts they were computed of), vectors_pending; docs/ingest.md lists them.",
     .example = "  quaere ingest docs/\n  quaere ingest --source guide --exclude 'drafts/**' ~/guide\n  my-connector | quaere ingest --jsonl -",
     .options = options,
     .min_arguments = 0,

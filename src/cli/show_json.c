@@ -20,6 +20,8 @@ unsigned long long cli_number_of(const json_t *object, const char *key) {
     return (unsigned long long)json_integer_value(json_object_get(object, key));
 }
 
+void cli_put_count(json_t *object, const char *key, uint64_t n, bool *sticky) { json_put(object, key, json_integer((json_int_t)n), sticky); }
+
 void cli_print_counted(FILE *to, unsigned long long n, const char *what) {
     cli_print_count(to, n);
     fprintf(to, " %s%s", what, n == 1 ? "" : "s");

@@ -731,7 +731,9 @@ static qa_status load_passages(void *self, const uint64_t *chunks, size_t n, str
     for (size_t i = 0; status == QA_OK && i < n; i++) {
         const struct document *d = by_chunk(visible(self), chunks[i]);
         if (!d)
-            return error_set(err, QA_CORRUPT, "chunk %llu does not exist", (unsigned long long)chunks[i]);
+            return chunks[i] <= ((struct fake_index *)self)->next_chunk /* there was one */
+                       ? error_set(err, QA_BUSY, "chunk %llu is gone since it was found; ask again", (unsigned long long)chunks[i])
+                       : error_set(err, QA_CORRUPT, "chunk %llu does not exist", (unsigned long long)chunks[i]);
         status = load_passage(d, chunks[i], a, &out[i], err);
     }
     return status;

@@ -35,6 +35,7 @@ static struct {
     bool on;      /* and all calls after that one */
     atomic_bool armed;
     atomic_uint calls, met;
+    atomic_uint library; /* allocations of SQLite, of which not each is a point: vfs_fault.h */
 } sweep;
 
 static inline bool sweep_fails(enum sweep_kind of) {
@@ -50,6 +51,7 @@ static inline bool sweep_fails(enum sweep_kind of) {
 static inline void sweep_arm(void) {
     atomic_store(&sweep.calls, 0);
     atomic_store(&sweep.met, 0);
+    atomic_store(&sweep.library, 0);
     atomic_store(&sweep.armed, true);
 }
 static inline bool sweep_disarm(void) {

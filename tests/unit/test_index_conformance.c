@@ -5,9 +5,9 @@
 #include <math.h>
 
 struct made {
-    struct index_port port;
+    struct index_port port, reader; /* of another handle, where there is one */
     char *dir; /* of the store */
-    void *it;
+    void *it, *second;
 };
 
 static void make_store(struct made *m) {
@@ -17,8 +17,12 @@ static void make_store(struct made *m) {
     assert_ok(store_open_index(sample_path(path, m->dir, "index.db"), STORE_WRITE, NULL, &s, err));
     m->it = s;
     m->port = store_index_port(s);
+    assert_ok(store_open_index(path, STORE_READ, NULL, &s, err));
+    m->second = s;
+    m->reader = store_index_port(s);
 }
 static void end_store(struct made *m) {
+    store_close_index(m->second);
     assert_ok(store_check_index(m->it, err)); /* whatever the test has done */
     store_close_index(m->it);
     sample_remove(m->dir);
@@ -26,7 +30,7 @@ static void end_store(struct made *m) {
 static void make_fake(struct made *m) {
     m->it = fake_index_new();
     assert_non_null(m->it);
-    m->port = fake_index_port(m->it);
+    m->port = m->reader = fake_index_port(m->it);
 }
 static void end_fake(struct made *m) { fake_index_free(m->it); }
 
@@ -48,6 +52,7 @@ static int tear_down(void **state) {
     return 0;
 }
 static const struct index_port *port_of(void **state) { return &((struct maker *)*state)->made.port; }
+static const struct index_port *reader_of(void **state) { return &((struct maker *)*state)->made.reader; }
 
 /* ---- Short ways ---- */
 
@@ -206,6 +211,28 @@ static void passages_are_whole(void **state) {
     assert_null(x.collection);
     assert_int_equal(x.n_heading, 0);
     assert_fails(p->ops->load_passages(p->self, &(uint64_t){77}, 1, &a, &x, err), QA_CORRUPT, "chunk 77");
+    arena_free(&a);
+}
+
+/* Found, and written anew by somebody else before it is loaded: nothing is damaged, and asking again is the thing to do. */
+static void a_chunk_that_went_since(void **state) {
+    const struct index_port *p = port_of(state), *reader = reader_of(state);
+    struct sample changed = two[0];
+    struct arena a;
+    struct index_candidate *c;
+    struct index_passage x;
+    size_t n;
+    uint64_t total;
+    arena_init(&a, 1 << 20);
+    put_all(p, two, 2);
+    assert_ok(sample_search(reader, "runtim", NULL, 5, &a, &c, &n, &total, err));
+    assert_int_equal(n, 1);
+    changed.text = "# Capacity\n\nReserved capacity for a runtime.";
+    put_all(p, &changed, 1);
+    assert_fails(reader->ops->load_passages(reader->self, &c[0].chunk, 1, &a, &x, err), QA_BUSY, "ask again");
+    assert_ok(sample_search(reader, "runtim", NULL, 5, &a, &c, &n, &total, err));
+    assert_ok(reader->ops->load_passages(reader->self, &c[0].chunk, 1, &a, &x, err));
+    assert_non_null(strstr(x.map.plain, "Reserved capacity"));
     arena_free(&a);
 }
 
@@ -588,8 +615,8 @@ static void failures_are_listed_by_source(void **state) {
 int main(void) {
 #define BOTH(name) {"store: " #name, name, set_up, tear_down, &store}, {"memory: " #name, name, set_up, tear_down, &memory}
     const struct CMUnitTest tests[] = {
-        BOTH(what_was_put_is_found), BOTH(terms_are_weighed), BOTH(passages_are_whole), BOTH(replacing_leaves_nothing_of_the_old), BOTH(moving),
-        BOTH(forgetting), BOTH(numbers_are_never_used_again), BOTH(uncommitted_is_gone), BOTH(writing_needs_begin), BOTH(scopes),
+        BOTH(what_was_put_is_found), BOTH(terms_are_weighed), BOTH(passages_are_whole), BOTH(a_chunk_that_went_since),
+        BOTH(replacing_leaves_nothing_of_the_old), BOTH(moving), BOTH(forgetting), BOTH(numbers_are_never_used_again), BOTH(uncommitted_is_gone), BOTH(writing_needs_begin), BOTH(scopes),
         BOTH(access_is_set_without_reading), BOTH(documents_are_described), BOTH(a_listing_can_be_stopped), BOTH(known_documents),
         BOTH(sources_are_noted), BOTH(everything_is_counted), BOTH(failures_are_listed_by_source),
     };

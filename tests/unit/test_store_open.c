@@ -331,5 +331,7 @@ int main(void) {
         CASE(versions_outside_are_refused), CASE(changed_by_another_program), CASE(half_made_files_are_finished),
         CASE(a_folder_that_cannot_be_written), CASE(a_folder_that_is_not_there), CASE(tables_of_fts5_may_be_worded_otherwise),
     };
-    return store_register_vfs() != SQLITE_OK || cmocka_run_group_tests(tests, NULL, NULL);
+    if (store_register_vfs() != SQLITE_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
