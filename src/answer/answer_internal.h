@@ -67,7 +67,7 @@ int answer_each_word(struct words *words, const char *text, size_t len, int (*ea
 /* ---- Markers (marker.c) ---- */
 
 void answer_put_marker(struct buf *b, size_t rank); /* " [2]" */
-/* A copy without markers, without white space at either end, and with one space for several where no code is. */
+/* A copy without markers and characters that nobody sees, without white space at either end, and with one space for several where no code is. */
 char *answer_without_markers(struct arena *a, const char *s, size_t n);
 
 /* ---- What a question asks for, what a unit offers (cues.c) ---- */
@@ -219,5 +219,8 @@ struct span answer_lead_in(const struct answer_work *w, const struct unit *u);
 static inline const struct index_passage *passage_of(const struct answer_work *w, const struct unit *u) {
     return &w->found->hits[u->passage].passage;
 }
+
+/* Does the sentence change what it may not (altered.c)? */
+qa_status answer_is_altered(struct answer_work *w, const char *sentence, const struct index_passage *p, bool *out);
 
 #endif

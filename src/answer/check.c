@@ -60,7 +60,7 @@ static bool is_word(const char *s, size_t n, const char *word) { return strlen(w
 static bool denies(const char *s, size_t n) {
     static const char *const words[] = {"not",     "no",  "never", "cannot", "without", "unable", "unsupported",
                                         "neither", "nor", "none",  "cant",   "isnt",    "dont",   "doesnt",
-                                        "wont",    NULL};
+                                        "wont",    "avoid", "unsafe", "forbidden", "prohibited", "refrain", NULL};
     for (size_t i = 0; words[i]; i++)
         if (is_word(s, n, words[i]))
             return true;
@@ -409,7 +409,12 @@ qa_status answer_check(struct answer_work *w, const char *sentence, struct answe
         return QA_OK;
     for (size_t i = 0; i < w->n_passages; i++) {
         struct span quote;
-        if (find_quote(w, &w->found->hits[i].passage, s, k, &quote) && cite(w, i, quote, out)) {
+        bool altered = false;
+        if (!find_quote(w, &w->found->hits[i].passage, s, k, &quote))
+            continue;
+        if (answer_is_altered(w, s->text, &w->found->hits[i].passage, &altered) != QA_OK)
+            return QA_NO_MEMORY;
+        if (!altered && cite(w, i, quote, out)) {
             out->support = QA_SUPPORT_QUOTE;
             return out->failed ? QA_NO_MEMORY : QA_OK;
         }
@@ -422,7 +427,10 @@ qa_status answer_check(struct answer_work *w, const char *sentence, struct answe
     for (size_t i = 0; i < w->units.n; i++)
         if (!best || (list[i].whole && !best->whole) || (list[i].whole == best->whole && list[i].share > best->share))
             best = &list[i];
-    if (best && best->whole && best->share >= MATCHED_FROM && !contradicted(s, list, w->units.n, best))
+    bool sound = best && best->whole && best->share >= MATCHED_FROM && !contradicted(s, list, w->units.n, best), altered = false;
+    if (sound && answer_is_altered(w, s->text, passage_of(w, best->unit), &altered) != QA_OK)
+        return QA_NO_MEMORY;
+    if (sound && !altered)
         cite_units(w, s, list, best, out);
     if (out->n)
         out->support = QA_SUPPORT_MATCHED;

@@ -17,12 +17,29 @@ static size_t marker(const char *s, size_t n) {
     return digits && i < n && i < LONGEST && s[i] == ']' ? i + 1 : 0;
 }
 
+/* Length of a character that nobody sees but a terminal or a browser obeys, at s: controls, zero width, marks of direction; 0: none. */
+static size_t hidden(const char *s, size_t n) {
+    const unsigned char *u = (const unsigned char *)s;
+    if (u[0] < 0x20 || u[0] == 0x7F)
+        return u[0] != '\t' && u[0] != '\n' && u[0] != '\r';
+    if (n > 1 && u[0] == 0xC2 && u[1] < 0xA0)
+        return 2;
+    bool general = n > 2 && u[0] == 0xE2 && u[1] == 0x80 && ((u[2] >= 0x8B && u[2] <= 0x8F) || (u[2] >= 0xAA && u[2] <= 0xAE));
+    bool isolate = n > 2 && u[0] == 0xE2 && u[1] == 0x81 && u[2] >= 0xA0 && u[2] <= 0xAF;
+    bool mark = n > 2 && u[0] == 0xEF && u[1] == 0xBB && u[2] == 0xBF;
+    return general || isolate || mark ? 3 : 0;
+}
+
 char *answer_without_markers(struct arena *a, const char *s, size_t n) {
     char *out = arena_alloc(a, n + 1);
     size_t at = 0;
     bool code = false;
     for (size_t i = 0; out && i < n;) {
-        size_t skip = code ? 0 : marker(s + i, n - i); /* `argv[1]` is none */
+        size_t unseen = hidden(s + i, n - i), skip = code || unseen ? 0 : marker(s + i, n - i); /* `argv[1]` is none */
+        if (unseen) {
+            i += unseen;
+            continue;
+        }
         code = code != (s[i] == '`');
         if (skip) {
             while (at && out[at - 1] == ' ')

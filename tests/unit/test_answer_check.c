@@ -32,6 +32,9 @@ static int set_up(void **state) {
     fixture_block(f, UNIT_PARAGRAPH, "A cluster has up to 40 nodes. The archive is kept for twenty-four months. Each queue holds two hundred jobs. "
                                      "The quota of a tenant is 1000 requests.");
     fixture_close(f, "Clusters", 0.5);
+    fixture_passage(f);
+    fixture_block(f, UNIT_PARAGRAPH, "To rotate the keys run `keytool rotate` on the server. The old key stays valid for 30 days. It is safe to rotate them twice.");
+    fixture_close(f, "Keys", 0.4);
     *state = f;
     return 0;
 }
@@ -53,7 +56,7 @@ static struct answer_support check(struct fixture *f, const char *question, cons
 }
 
 static const char limit[] = "when does a session end?", memory[] = "how much memory does an instance have?", deleting[] = "how do I delete a domain?",
-                  extending[] = "can I extend guests?", clusters[] = "what are the limits of a cluster?";
+                  extending[] = "can I extend guests?", clusters[] = "what are the limits of a cluster?", keys[] = "how do I rotate the keys?";
 
 static void test_support(void **state) {
     const qa_support NONE = QA_SUPPORT_NONE, MATCHED = QA_SUPPORT_MATCHED, QUOTE = QA_SUPPORT_QUOTE;
@@ -102,6 +105,21 @@ static void test_support(void **state) {
         {"what is affirmed is denied", memory, "Available instances are not listed below.", NONE, 0, NULL},
         {"what the document says elsewhere", limit, "This stands in the document and in no passage of it.", NONE, 0, NULL},
         {"the question itself", limit, "A session does end.", NONE, 0, NULL},
+        /* what a sentence may not change, and its twin that changes nothing */
+        {"a command", keys, "On the server run `keytool  rotate` to rotate the keys.", MATCHED, 5, NULL},
+        {"a command and another", keys, "On the server run `keytool rotate; rm -rf /` to rotate the keys.", NONE, 0, NULL},
+        {"another command of the same program", keys, "On the server run `keytool delete` to rotate the keys.", NONE, 0, NULL},
+        {"a command with another option", keys, "On the server run `keytool rotate --force` to rotate the keys.", NONE, 0, NULL},
+        {"a command as somebody else", keys, "To rotate the keys run `sudo keytool rotate` on the server.", NONE, 0, NULL},
+        {"a command that is to be avoided", keys, "To rotate the keys avoid `keytool rotate` on the server.", NONE, 0, NULL},
+        {"an amount in another unit", keys, "The old key stays valid for 30 minutes.", NONE, 0, NULL},
+        {"an amount with its unit", keys, "For 30 days the old key stays valid.", MATCHED, 5, NULL},
+        {"an amount with a sign", keys, "The old key stays valid for -30 days.", NONE, 0, NULL},
+        {"a word with a denying prefix", keys, "For 30 days the old key stays invalid.", NONE, 0, NULL},
+        {"a word that lost its opposite", keys, "It is unsafe to rotate them twice.", NONE, 0, NULL},
+        {"the opposite of a word", keys, "For 30 days the new key stays valid.", NONE, 0, NULL},
+        {"a deed that nothing speaks of", keys, "To rotate the keys run `keytool rotate` on the server and delete the old key.", NONE, 0, NULL},
+        {"a deed that it speaks of", deleting, "All user profiles that belong to it are what you remove.", MATCHED, 3, NULL},
         {"a question", limit, "Does a notebook session end after 12 hours by default?", NONE, 0, NULL},
         {"function words", limit, "It is what it is, and so on.", NONE, 0, NULL},
         {"a single word", limit, "Sessions.", NONE, 0, NULL},

@@ -33,6 +33,7 @@ static void test_texts(void **state) {
         {"a marker that touches", valid, "The presigned URL is valid for 5 minutes[^2]. " EXTEND "[1]", VALID " [1] " EXTEND " [1]"},
         {"a marker inside", valid, "The presigned URL [3] is valid for 5 minutes.", VALID " [1]"},
         {"spaces in a row", valid, "The   presigned \xE2\x80\xA8 URL\xC2\xA0is valid for [2]  5 minutes.", VALID " [1]"},
+        {"what nobody sees", valid, "The \x1b presigned\xE2\x80\xAE URL\xE2\x80\x8B is\xC2\x85 valid\x07 for 5 minutes.", VALID " [1]"},
         {"nothing but markers", valid, "[1] [2]", NULL},
         {"no markers: brackets of the text", sharing, SHARED " The URL cannot be shared [with other users] unless an administrator agrees.",
          SHARED " [1] The URL cannot be shared [with other users] unless an administrator agrees. [1]"},
