@@ -49,7 +49,7 @@ static void print_info(FILE *to, const char *json) {
     json_decref(root);
 }
 
-static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks"); }
+static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks", NULL); }
 
 static int reembed(struct cli *c, qa *q) {
     struct progress progress;
