@@ -118,7 +118,7 @@ typedef enum qa_ingest_event_kind {
     QA_INGEST_MOVED,
     QA_INGEST_FORGOTTEN,
     QA_INGEST_FAILED, /* this document could not be read; an earlier version of it stays */
-    QA_INGEST_EMBEDDING, /* chunks get their vectors: done and total count chunks; a few times a second at most */
+    QA_INGEST_EMBEDDING, /* chunks get their vectors: done and total count chunks; first with done 0, then a few times a second at most */
     QA_INGEST_NOTICE  /* something a person should know: pruning withheld, a file skipped for its size */
 } qa_ingest_event_kind;
 
@@ -212,7 +212,7 @@ typedef enum qa_evidence { QA_EVIDENCE_NONE, QA_EVIDENCE_WEAK, QA_EVIDENCE_STRON
 typedef struct qa_hit {
     size_t rank;          /* from 1 */
     double score;         /* orders the hits of one search, in [0, 1]; means nothing across searches */
-    double text_score;    /* raw BM25; NAN: not found by its words */
+    double text_score;    /* raw BM25; NAN: not found by its words, or asked as a member of groups: it tells of words in documents that are hidden */
     double vector_score;  /* raw cosine; NAN: no vector */
     const char *chunk;    /* "c_..." */
     const char *source, *document, *title;

@@ -94,6 +94,9 @@ qa_status json_parse(const char *text, size_t len, json_t **out, qa_error *err) 
     parse = (struct parse){0};
     if (memory_out)
         return error_no_memory(err, "reading JSON");
+    enum json_error_code code = value ? json_error_unknown : json_error_code(&where);
+    if (!value && (code == json_error_null_character || code == json_error_null_byte_in_key))
+        return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: a text holds the character \\u0000, which is not taken", where.line, where.column);
     if (!value)
         return error_set(err, QA_BAD_INPUT, "not JSON at line %d, column %d: %s", where.line, where.column, where.text);
     *out = value;

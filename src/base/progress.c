@@ -23,15 +23,16 @@ static void append_left(char *line, size_t size, size_t n, double seconds) {
         snprintf(line + n, size - n, ", %.0f s left", seconds);
 }
 
-void progress_show(struct progress *p, const char *label, uint64_t done, uint64_t total, const char *detail) {
+void progress_show(struct progress *p, const char *label, uint64_t done, uint64_t total, const char *unit, const char *detail) {
     double now = clock_mono_ms(), elapsed = now - p->started_ms;
     if (p->quiet || elapsed < FIRST_AFTER_MS || now - p->last_ms < (p->terminal ? REDRAW_MS : PLAIN_LINE_MS))
         return;
     p->last_ms = now;
     char line[256];
-    int n = total ? snprintf(line, sizeof line, "%s %llu/%llu (%llu %%), %s", label, (unsigned long long)done,
-                             (unsigned long long)total, (unsigned long long)(done * 100 / total), detail)
-                  : snprintf(line, sizeof line, "%s %llu, %s", label, (unsigned long long)done, detail);
+    const char *comma = detail ? ", " : "", *more = detail ? detail : "";
+    int n = total ? snprintf(line, sizeof line, "%s: %llu of %llu %s (%llu %%)%s%s", label, (unsigned long long)done, (unsigned long long)total, unit,
+                             (unsigned long long)(done * 100 / total), comma, more)
+                  : snprintf(line, sizeof line, "%s: %llu %s so far%s%s", label, (unsigned long long)done, unit, comma, more);
     if (n > 0 && (size_t)n < sizeof line && total && done && done < total)
         append_left(line, sizeof line, (size_t)n, elapsed / 1000 / (double)done * (double)(total - done));
     if (p->terminal)

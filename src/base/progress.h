@@ -11,8 +11,8 @@ struct progress {
     double started_ms, last_ms;
 };
 void progress_begin(struct progress *p, bool quiet);
-/* label e.g. "Ingesting"; detail e.g. "812 chunks"; total 0: unknown. Adds percent and the time left. */
-void progress_show(struct progress *p, const char *label, uint64_t done, uint64_t total, const char *detail);
+/* "Ingesting: 12 of 50 documents (24 %), 812 chunks, 3 s left": unit is what is counted; detail may be NULL; total 0: unknown. */
+void progress_show(struct progress *p, const char *label, uint64_t done, uint64_t total, const char *unit, const char *detail);
 void progress_clear(struct progress *p); /* before printing anything else on the terminal */
 
 #endif

@@ -39,6 +39,10 @@ size_t utf8_span(const char *s, size_t n, bool *valid);
 /* Appends s with U+FFFD for what is invalid, which makes it at most three times as long. */
 struct buf;
 void utf8_repair(struct buf *out, const char *s, size_t n);
+/* May it go to a terminal? Neither what moves the cursor or colours, nor what turns the direction of writing for all that follows. */
+static inline bool utf8_harmless(uint32_t cp) {
+    return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
+}
 /* The largest cut <= n that does not split a character. */
 static inline size_t utf8_floor(const char *s, size_t n) {
     size_t cut = n;

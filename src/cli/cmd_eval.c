@@ -215,7 +215,7 @@ static void print_comparison(const struct eval_comparison *c) {
 
 static void on_turn(void *user, size_t done, size_t total) {
     struct job *j = user;
-    progress_show(&j->progress, "Asking", done, total, j->options.answers ? "questions answered" : "questions searched");
+    progress_show(&j->progress, "Asking", done, total, j->options.answers ? "questions answered" : "questions searched", NULL);
 }
 
 static qa_status write_file(struct job *j, const char *name, const char *bytes, size_t len, qa_error *err) {

@@ -50,7 +50,7 @@ static void print_info(FILE *to, const char *json) {
     json_decref(root);
 }
 
-static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks"); }
+static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks", NULL); }
 
 /* The counts of 'ingest --json' that mean something here. What is still pending the index itself says. */
 static int print_reembedded(const struct cli *c, qa *q, const qa_ingest_report *r, bool was_stopped) {

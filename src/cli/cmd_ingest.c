@@ -27,8 +27,20 @@ struct view {
     size_t failures_shown;
     json_t *failures; /* with --json: all of them */
     bool ok;          /* memory sufficed so far */
+    bool embedding;   /* documents are read; vectors are made */
 };
-enum { FAILURES_SHOWN = 20 };
+enum { FAILURES_SHOWN = 20, SOON_DONE = 32 /* chunks that need no announcement */ };
+
+/* The documents can be found from now on, which a person who waits for vectors may want to know. */
+static void begin_embedding(struct view *v, const qa_ingest_event *e) {
+    bool quiet = v->progress.quiet;
+    v->embedding = true;
+    progress_clear(&v->progress);
+    if (!quiet && e->total > SOON_DONE)
+        fprintf(stderr, "Read %llu document%s; their words can be found. %llu chunks get vectors now.\n", (unsigned long long)e->report->seen,
+                e->report->seen == 1 ? "" : "s", (unsigned long long)e->total);
+    progress_begin(&v->progress, quiet); /* the time left is that of the vectors alone */
+}
 
 static void on_event(const qa_ingest_event *e, void *user) {
     struct view *v = user;
@@ -39,11 +51,13 @@ static void on_event(const qa_ingest_event *e, void *user) {
     if (e->kind == QA_INGEST_PROGRESS) {
         char detail[96];
         snprintf(detail, sizeof detail, "%llu chunks, %.1f MB", (unsigned long long)e->report->chunks, (double)e->done_bytes / 1e6);
-        progress_show(&v->progress, "Ingesting", e->done, e->total, detail);
+        progress_show(&v->progress, "Ingesting", e->done, e->total, "documents", detail);
         return;
     }
     if (e->kind == QA_INGEST_EMBEDDING) {
-        progress_show(&v->progress, "Embedding", e->done, e->total, "chunks");
+        if (!v->embedding)
+            begin_embedding(v, e);
+        progress_show(&v->progress, "Embedding", e->done, e->total, "chunks", NULL);
         return;
     }
     bool failed = e->kind == QA_INGEST_FAILED;

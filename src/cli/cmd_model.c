@@ -129,7 +129,7 @@ static void say(void *user, const char *line) {
 static void show(void *user, const char *label, uint64_t done, uint64_t total) {
     struct talk *t = user;
     if (done)
-        progress_show(&t->progress, label, done / 1000000, total / 1000000, total ? "MB" : "MB so far");
+        progress_show(&t->progress, label, done / 1000000, total / 1000000, "MB", NULL);
 }
 
 static int run(struct cli *c) {

@@ -19,15 +19,11 @@ size_t cli_width(void) {
     return 100;
 }
 
-static bool harmless(uint32_t cp) {
-    return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
-}
-
 static void put_harmless(FILE *to, const char *s, size_t n) {
     for (size_t i = 0; i < n;) {
         uint32_t cp;
         size_t len = utf8_get(s + i, n - i, &cp);
-        if (harmless(cp) && cp != 0xFFFD)
+        if (utf8_harmless(cp) && cp != 0xFFFD)
             fwrite(s + i, 1, len, to);
         else
             fputs(cp == '\t' ? " " : UTF8_REPLACEMENT, to);

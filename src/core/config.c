@@ -326,6 +326,9 @@ qa_status config_read_model(struct arena *a, const char *text, const char *folde
         return QA_OK;
     if (!n)
         return error_set(err, QA_BAD_USAGE, "the name of a model is empty; write none for no model");
+    if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) /* not told again: it may hold a password */
+        return error_set(err, QA_BAD_USAGE, "a server is named in quaere.yaml, with the model to ask it for: models: {generator: {url: ADDRESS, model: NAME}}, or "
+                         "embedder: the same way; an address alone is not enough");
     if (!strchr(text, '/') && (n < 5 || strcmp(text + n - 5, ".gguf") != 0)) {
         out->name = arena_string(a, text);
         return out->name ? QA_OK : arena_error(a, err, "reading the name of a model");

@@ -83,7 +83,7 @@ struct qa_hits {
     struct search_result found;
     qa_hit *hits;
     const char *embedder;       /* whose vectors were searched; NULL: words alone */
-    uint64_t pending;           /* chunks that have no vector yet */
+    uint64_t pending;           /* chunks that have no vector yet; of a caller who is not the owner, those that the caller may see */
     char warning[600];
     double retrieve_ms, total_ms;
     char *json;

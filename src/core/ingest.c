@@ -388,6 +388,9 @@ qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event,
     report = report ? report : &ignored;
     *report = (qa_ingest_report){0};
     qa_status status = core_open_embedder(q, NULL, &embedder, err); /* before anything is forgotten */
+    if (status == QA_OK && !embedder && q->embedder_choice.none)
+        status = error_set(err, QA_BAD_USAGE, "no embedder is to be used (option, QUAERE_EMBEDDER or quaere.yaml: \"none\"), and vectors are made by one: name it "
+                           "instead of none");
     if (status == QA_OK && !embedder)
         status = error_set(err, QA_NOT_FOUND, "there is no embedder; get one with: quaere model pull %s", CORE_EMBEDDER);
     if (status == QA_OK)

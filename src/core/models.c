@@ -3,6 +3,7 @@
 #include "core/core.h"
 #include "llm/llm.h"
 #include "model/model.h"
+#include "net/http.h"
 #include "remote/remote.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@ qa_status core_choose_model(qa *q, const char *option, const char *variable, con
         *out = *configured;
         return QA_OK;
     }
-    return config_read_model(&q->memory, text, ".", out, err);
+    qa_status status = config_read_model(&q->memory, text, ".", out, err);
+    return status == QA_OK || option ? status : error_prefix(err, status, "%s: ", variable);
 }
 
 /* ---- Local files ---- */
@@ -49,7 +51,10 @@ static qa_status identify(qa *q, struct arena *a, const struct config_model *cho
         o->path = choice->file;
         o->name = file_basename(choice->file);
         out->here = true;
-        qa_status status = model_identify(choice->file, &q->cancel, &out->identity, err);
+        qa_status status = llm_check_memory(choice->file, err);
+        if (status != QA_OK)
+            return status;
+        status = model_identify(choice->file, &q->cancel, &out->identity, err);
         return status == QA_OK ? QA_OK : error_prefix(err, status, "the model ");
     }
     qa_status status = find_entry(list, choice, standard, role, &entry, err);
@@ -58,8 +63,10 @@ static qa_status identify(qa *q, struct arena *a, const struct config_model *cho
     o->name = entry->name;
     if ((status = model_path(a, entry, &o->path, &out->here, err)) != QA_OK)
         return status;
+    if (out->here && (status = llm_check_memory(o->path, err)) == QA_OK)
+        status = model_identify_entry(entry, o->path, &q->cancel, &out->identity, err);
     if (out->here)
-        return model_identify_entry(entry, o->path, &q->cancel, &out->identity, err);
+        return status;
     if (!choice->name)
         return QA_OK;
     return entry->n_sources ? error_set(err, QA_NOT_FOUND, "the model %s is not here yet; get it with: quaere model pull %s", entry->name, entry->name)
@@ -111,20 +118,22 @@ static qa_status open_local(qa *q, const struct config_model *choice, const char
 
 static qa_status read_key(struct arena *a, const struct config_model *m, const char **out, qa_error *err) {
     size_t len = 0;
-    char *text = NULL;
+    char *text = NULL, address[200];
+    http_address(m->url, address, sizeof address);
     if (m->key_env) {
         *out = getenv(m->key_env);
-        return *out && **out ? QA_OK : error_set(err, QA_BAD_CONFIG, "the environment variable %s, which should hold the key of %s, is not set", m->key_env, m->url);
+        return *out && **out ? QA_OK : error_set(err, QA_BAD_CONFIG, "the environment variable %s, which should hold the key of %s, is not set", m->key_env,
+                                                         address);
     }
     if (!m->key_file)
         return QA_OK;
     qa_status status = file_read(a, m->key_file, KEY_MAX, &text, &len, err);
     if (status != QA_OK)
-        return error_prefix(err, status, "the key of %s: ", m->url);
+        return error_prefix(err, status, "the key of %s: ", address);
     while (len && strchr(" \t\r\n", text[len - 1]))
         text[--len] = '\0';
     *out = text;
-    return len ? QA_OK : error_set(err, QA_BAD_CONFIG, "%s, which should hold the key of %s, is empty", m->key_file, m->url);
+    return len ? QA_OK : error_set(err, QA_BAD_CONFIG, "%s, which should hold the key of %s, is empty", m->key_file, address);
 }
 
 static qa_status open_remote(qa *q, const struct config_model *m, enum model_role role, qa_error *err) {

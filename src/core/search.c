@@ -1,5 +1,6 @@
 #include "core/core.h"
 #include "base/clock.h"
+#include "base/nearest.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@ const char *core_evidence_name(qa_evidence evidence) {
     return evidence == QA_EVIDENCE_STRONG ? "strong" : evidence == QA_EVIDENCE_WEAK ? "weak" : "none";
 }
 
-static qa_status make_hits(struct arena *a, const struct search_result *found, qa_hit **out, qa_error *err) {
+/* The raw BM25 is made of how many chunks hold a word, those among them that a caller may not see: only the owner is told. */
+static qa_status make_hits(struct arena *a, const struct search_result *found, bool owner, qa_hit **out, qa_error *err) {
     qa_hit *hits = arena_array(a, found->n_hits, sizeof *hits);
     if (!hits)
         return arena_error(a, err, "collecting passages");
@@ -19,7 +21,7 @@ static qa_status make_hits(struct arena *a, const struct search_result *found, q
         hits[i] = (qa_hit){
             .rank = i + 1,
             .score = from->score,
-            .text_score = from->text_score,
+            .text_score = owner ? from->text_score : NAN,
             .vector_score = from->vector_score,
             .chunk = p->chunk,
             .source = p->source,
@@ -40,6 +42,13 @@ static qa_status make_hits(struct arena *a, const struct search_result *found, q
     return QA_OK;
 }
 
+/* Chunks without a vector; for a caller those that the caller may see. */
+static qa_status count_pending(const struct index_port *index, const struct index_space *space, struct qa_hits *h, qa_error *err) {
+    const struct index_scope scope = {.caller = &h->question.caller};
+    h->pending = space->dimensions ? space->pending : 0;
+    return h->pending && !scope.caller->owner ? index->ops->count_pending(index->self, &scope, &h->pending, err) : QA_OK;
+}
+
 /* The embedder of the index's vectors, when the question may use them. What stands in the way is a warning, and the reason of the failure only when vectors alone were
  * asked for. */
 static qa_status choose_embedder(qa *q, const struct index_port *index, struct qa_hits *h, qa_error *err) {
@@ -50,9 +59,10 @@ static qa_status choose_embedder(qa *q, const struct index_port *index, struct q
     if (request->mode == QA_MODE_TEXT)
         return QA_OK;
     qa_status status = index->ops->vector_space(index->self, &h->memory, &space, err);
+    if (status == QA_OK)
+        status = count_pending(index, &space, h, err);
     if (status != QA_OK)
         return status;
-    h->pending = space.dimensions ? space.pending : 0;
     if (!space.dimensions || !space.vectors) {
         if (request->mode != QA_MODE_VECTOR)
             return QA_OK;
@@ -84,18 +94,58 @@ qa_status core_begin_search(qa *q, const qa_question *question, size_t default_k
     return status == QA_OK ? choose_embedder(q, index, h, err) : status;
 }
 
+/* ---- A collection that is none ---- */
+
+enum { NAMES_MAX = 100 };
+
+struct names {
+    struct arena *a;
+    const char *wanted, *list[NAMES_MAX];
+    size_t n;
+    bool found;
+};
+
+static int note_name(void *user, const struct index_document *d) {
+    struct names *s = user;
+    const char *name = d->collection;
+    if (!name)
+        return 0;
+    s->found = strcmp(name, s->wanted) == 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->list[i], name) == 0)
+            return s->found;
+    if (s->n < NAMES_MAX && (s->list[s->n] = arena_string(s->a, name)))
+        s->n++;
+    return s->found;
+}
+
+/* Looked at when nothing was found, since it reads all documents: only those that the caller may see, so that a name tells nothing of others. */
+static qa_status check_collection(const struct index_port *index, struct arena *a, const struct index_scope *scope, qa_error *err) {
+    struct names names = {.a = a, .wanted = scope->collection};
+    const struct index_scope all = {.caller = scope->caller};
+    qa_status status = index->ops->each_document(index->self, &all, note_name, &names, err);
+    if (status != QA_OK || names.found)
+        return status;
+    const char *near = nearest_word(scope->collection, names.list, names.n);
+    return near ? error_set(err, QA_NOT_FOUND, "there is no collection \"%.80s\" in the index; did you mean \"%.80s\"?", scope->collection, near)
+                : error_set(err, QA_NOT_FOUND, "there is no collection \"%.80s\" in the index; collections are named in quaere.yaml or with quaere ingest "
+                            "--collection", scope->collection);
+}
+
 qa_status core_find(qa *q, const qa_question *question, size_t default_k, struct qa_hits *h, qa_error *err) {
     struct index_port index = {0};
     double started = clock_mono_ms();
     qa_status status = core_begin_search(q, question, default_k, h, &index, err);
     if (status == QA_OK)
         status = search_run(&index, q->words, &h->memory, &h->question.search, &h->found, err);
-    if (status == QA_OK && h->found.notice) {
+    if (status == QA_OK && !h->found.n_hits && h->question.search.scope.collection)
+        status = check_collection(&index, &h->memory, &h->question.search.scope, err);
+    if (status == QA_OK && !h->found.query)
         h->embedder = NULL;
+    if (status == QA_OK && h->found.notice)
         snprintf(h->warning, sizeof h->warning, "%s", h->found.notice);
-    }
     if (status == QA_OK)
-        status = make_hits(&h->memory, &h->found, &h->hits, err);
+        status = make_hits(&h->memory, &h->found, h->question.caller.owner, &h->hits, err);
     h->retrieve_ms = clock_mono_ms() - started;
     return status;
 }

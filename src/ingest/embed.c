@@ -11,6 +11,7 @@
 
 enum {
     BATCH = 128,                   /* chunks between two commits: a few seconds of a slow embedder */
+    SLICE = 32,                    /* texts that it is asked for at once: a second of it, so that a person sees it move and can stop it */
     BATCH_MEMORY = 256 << 20,
 };
 static const double PROGRESS_EVERY_MS = 250;
@@ -106,13 +107,51 @@ static qa_status read_batch(const struct ingest_embedding *run, struct arena *a,
     return status;
 }
 
+/* ---- What is told ---- */
+
+struct telling {
+    const struct ingest_embedding *run;
+    const qa_ingest_report *report;
+    uint64_t done, total; /* chunks; done: of the batches before */
+    double shown_ms;
+};
+
+static void show(struct telling *t, uint64_t more) {
+    uint64_t done = t->done + more;
+    qa_ingest_event event = {.kind = QA_INGEST_EMBEDDING, .done = done, .total = t->total > done ? t->total : done, .report = t->report};
+    t->shown_ms = clock_mono_ms();
+    if (t->run->on_event)
+        t->run->on_event(&event, t->run->user);
+}
+
+static void show_now_and_then(struct telling *t, uint64_t more) {
+    if (clock_mono_ms() - t->shown_ms >= PROGRESS_EVERY_MS)
+        show(t, more);
+}
+
+static bool cancelled(const struct ingest_embedding *run) { return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed); }
+
+static qa_status stopped(qa_error *err) {
+    return error_set(err, QA_CANCELLED, "stopped before all chunks have their vectors; run it again to go on");
+}
+
+/* ---- */
+
 /* Outside any transaction: an embedder may take its time. */
-static qa_status compute(const struct ingest_embedding *run, struct batch *b, uint64_t *computed, qa_error *err) {
-    size_t d = run->embedder.dimensions;
+static qa_status compute(struct telling *t, struct batch *b, uint64_t *computed, qa_error *err) {
+    const struct ingest_embedding *run = t->run;
+    size_t d = run->embedder.dimensions, known = b->n;
+    qa_status status = QA_OK;
     ask_once(b);
-    if (!b->n_asked)
-        return QA_OK;
-    qa_status status = run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked, b->n_asked, run->cancel, b->answers, err);
+    for (size_t i = 0; i < b->n; i++)
+        known -= !b->known[i];
+    for (size_t at = 0, n; at < b->n_asked && status == QA_OK; at += n) {
+        n = b->n_asked - at < SLICE ? b->n_asked - at : SLICE;
+        if (at)
+            show_now_and_then(t, known + at);
+        status = cancelled(run) ? stopped(err)
+                                : run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked + at, n, run->cancel, b->answers + at * d, err);
+    }
     for (size_t i = 0; status == QA_OK && i < b->n; i++)
         if (!b->known[i])
             memcpy(b->vectors + i * d, b->answers + b->asked_by[i] * d, d * sizeof *b->vectors);
@@ -133,14 +172,6 @@ static qa_status write_batch(const struct ingest_embedding *run, const struct ba
     return status;
 }
 
-static void show(const struct ingest_embedding *run, const qa_ingest_report *report, uint64_t done, uint64_t total) {
-    qa_ingest_event event = {.kind = QA_INGEST_EMBEDDING, .done = done, .total = total, .report = report};
-    if (run->on_event)
-        run->on_event(&event, run->user);
-}
-
-static bool cancelled(const struct ingest_embedding *run) { return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed); }
-
 static qa_status use_space(const struct ingest_embedding *run, qa_error *err) {
     const struct index_port *index = &run->index;
     const struct embedder_port *e = &run->embedder;
@@ -156,16 +187,17 @@ static qa_status use_space(const struct ingest_embedding *run, qa_error *err) {
 }
 
 /* *n: chunks of this batch, none at the end. The process holds the index's only writer, so what was read is still so when it is written. */
-static qa_status step(const struct ingest_embedding *run, struct arena *a, uint64_t *after, size_t *n, uint64_t *computed, qa_error *err) {
+static qa_status step(struct telling *t, struct arena *a, uint64_t *after, size_t *n, uint64_t *computed, qa_error *err) {
+    const struct ingest_embedding *run = t->run;
     struct batch b = {0};
     arena_reset(a);
     *n = 0;
     if (cancelled(run))
-        return error_set(err, QA_CANCELLED, "stopped before all chunks have their vectors; run it again to go on");
+        return stopped(err);
     qa_status status = read_batch(run, a, *after, &b, err);
     if (status != QA_OK || !b.n)
         return status;
-    status = compute(run, &b, computed, err);
+    status = compute(t, &b, computed, err);
     if (status == QA_OK)
         status = write_batch(run, &b, err);
     if (status != QA_OK)
@@ -178,28 +210,28 @@ static qa_status step(const struct ingest_embedding *run, struct arena *a, uint6
 qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *report, qa_error *err) {
     struct arena a;
     struct index_space space = {0};
-    uint64_t after = 0, done = 0, total = 0;
+    struct telling telling = {.run = run, .report = report};
+    uint64_t after = 0;
     size_t n = 1;
-    double shown = clock_mono_ms();
     arena_init(&a, BATCH_MEMORY);
     qa_status status = run->index.ops->vector_space(run->index.self, &a, &space, err);
-    total = space.pending;
-    if (status == QA_OK && space.fingerprint && strcmp(space.fingerprint, run->embedder.fingerprint) == 0 && !total)
+    telling.total = space.pending;
+    if (status == QA_OK && space.fingerprint && strcmp(space.fingerprint, run->embedder.fingerprint) == 0 && !space.pending)
         n = 0;
     if (status == QA_OK && n)
         status = use_space(run, err);
+    if (status == QA_OK && n && space.pending)
+        show(&telling, 0);
     while (status == QA_OK && n) {
         uint64_t computed = 0;
-        status = step(run, &a, &after, &n, &computed, err);
+        status = step(&telling, &a, &after, &n, &computed, err);
         if (status != QA_OK)
             break;
-        done += n;
+        telling.done += n;
         report->embedded += n;
         report->computed += computed;
-        if (n && clock_mono_ms() - shown >= PROGRESS_EVERY_MS) {
-            shown = clock_mono_ms();
-            show(run, report, done, total > done ? total : done);
-        }
+        if (n)
+            show_now_and_then(&telling, 0);
     }
     arena_free(&a);
     return status;

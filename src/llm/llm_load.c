@@ -37,13 +37,19 @@ static uint64_t available_mb(void) {
     return sum >> 10;
 }
 
-/* Asked before, since Linux hands out memory that it does not have and then ends a process; and small requests that fail are where llama.cpp aborts. */
-static qa_status check_memory(const char *path, uint64_t size, qa_error *err) {
+/* Asked before, since Linux hands out memory that it does not have and then ends a process; and small requests that fail are where llama.cpp aborts.
+ * QA_TOO_LARGE and not QA_NO_MEMORY: this program has all the memory that it needs itself, and can go on without the model. */
+static qa_status check_size(const char *path, uint64_t size, qa_error *err) {
     uint64_t available = available_mb(), needed = (size >> 20) + LEAST_ROOM_MB;
     if (!available || needed <= available)
         return QA_OK;
-    return error_set(err, QA_NO_MEMORY, "the model %s needs at least %llu MB of memory, and %llu MB are available", path, (unsigned long long)needed,
+    return error_set(err, QA_TOO_LARGE, "the model %s needs at least %llu MB of memory, and %llu MB are available", path, (unsigned long long)needed,
                      (unsigned long long)available);
+}
+
+qa_status llm_check_memory(const char *path, qa_error *err) {
+    struct file_stat st;
+    return file_stat(path, &st, NULL) == QA_OK && st.is_regular ? check_size(path, st.size, err) : QA_OK;
 }
 
 static qa_status look_at_file(const char *path, qa_error *err) {
@@ -66,7 +72,7 @@ static qa_status look_at_file(const char *path, qa_error *err) {
     uint32_t version = head[4] | (uint32_t)head[5] << 8 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 24;
     if (version > GGUF_NEWEST)
         return error_set(err, QA_BAD_VERSION, "the model %s is GGUF version %u; this program reads up to %d", path, version, GGUF_NEWEST);
-    return check_memory(path, st.size, err);
+    return check_size(path, st.size, err);
 }
 
 /* llama.cpp says what was wrong by text alone. */
@@ -75,7 +81,7 @@ static qa_status load_error(const struct llm_model *m, const char *doing, qa_err
     if (llm_cancelled(m))
         return error_set(err, QA_CANCELLED, "loading the model %s was cancelled", path);
     if (strstr(why, "alloc") || strstr(why, "insufficient memory") || strstr(why, strerror(EAGAIN))) /* the last: no thread */
-        return error_set(err, QA_NO_MEMORY, "not enough memory for the model %s: %s", path, why);
+        return error_set(err, QA_TOO_LARGE, "not enough memory for the model %s: %s", path, why);
     return error_set(err, QA_CORRUPT, "llama.cpp cannot %s %s: %s", doing, path, *why ? why : "it gives no reason");
 }
 

@@ -85,7 +85,9 @@ static qa_status fetch_files(struct model_pull *p, const char *addresses, const 
         const char *file = url && joined ? model_work_name(p, url, NULL, err) : to;
         if (!url || !file)
             status = url ? QA_NO_MEMORY : arena_error(&p->arena, err, "downloading");
-        snprintf(p->label, sizeof p->label, "Downloading %.60s", url ? file_basename(url) : "");
+        char shown[300];
+        http_address(url ? url : "", shown, sizeof shown);
+        snprintf(p->label, sizeof p->label, "Downloading %.60s", file_basename(shown));
         if (status == QA_OK)
             status = fetch(p, url, file, p->entry->bytes, &http_status, err);
         if (status == QA_OK && joined)

@@ -104,12 +104,12 @@ static qa_status read_config(struct import *m) {
         (status = get_number(m, config, "vocab_size", MAX_VOCABULARY, &m->vocabulary)) != QA_OK ||
         (status = get_number(m, config, "type_vocab_size", 64, &m->types)) != QA_OK)
         goto out;
-    m->epsilon = json_is_number(epsilon) ? json_number_value(epsilon) : 1e-12;
+    m->epsilon = epsilon ? json_number_value(epsilon) : 1e-12; /* 0 of what is no number */
     if (m->hidden % m->heads != 0)
         status = error_set(m->err, QA_CORRUPT, "%s/config.json: hidden_size %llu is no multiple of num_attention_heads %llu", m->folder,
                            (unsigned long long)m->hidden, (unsigned long long)m->heads);
     else if (!(m->epsilon > 0 && m->epsilon < 1))
-        status = error_set(m->err, QA_CORRUPT, "%s/config.json: \"layer_norm_eps\" is %g, and must be between 0 and 1", m->folder, m->epsilon);
+        status = error_set(m->err, QA_CORRUPT, "%s/config.json: \"layer_norm_eps\" must be a number between 0 and 1", m->folder);
 out:
     json_decref(config);
     return status;
@@ -171,10 +171,14 @@ static qa_status read_modules(struct import *m) {
 static qa_status read_limit(struct import *m) {
     json_t *config = NULL;
     qa_status status = model_read_json(m->folder, "sentence_bert_config.json", false, &config, m->err);
-    json_int_t n = json_integer_value(json_object_get(config, "max_seq_length"));
+    const json_t *limit = json_object_get(config, "max_seq_length");
+    json_int_t n = json_integer_value(limit);
+    m->context = (uint64_t)n;
     if (status == QA_OK && json_is_true(json_object_get(config, "do_lower_case")))
         status = error_set(m->err, QA_UNSUPPORTED, "%s/sentence_bert_config.json: \"do_lower_case\" is true, which llama.cpp does not do", m->folder);
-    m->context = n > 0 && (uint64_t)n <= m->positions ? (uint64_t)n : 0;
+    else if (status == QA_OK && limit && !json_is_null(limit) && (n < 1 || (uint64_t)n > m->positions))
+        status = error_set(m->err, QA_CORRUPT, "%s/sentence_bert_config.json: \"max_seq_length\" must be a whole number from 1 to %llu, the positions of config.json",
+                           m->folder, (unsigned long long)m->positions);
     json_decref(config);
     return status;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_MEMORY = 512 << 20, NORMAL = 1, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 }; /* llama.cpp's token types */
+enum { MAX_MEMORY = 512 << 20, LONGEST_WORD = 100 /* of BERT */, NORMAL = 1, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 }; /* llama.cpp's token types */
 
 struct token {
     const char *text;
@@ -97,7 +97,7 @@ static void mark_added(const struct vocabulary *v) {
 /* What is done to a text before it is cut into words. llama.cpp does it one way; a tokenizer that does it otherwise would get other vectors. */
 static qa_status read_normalizer(const struct vocabulary *v, bool *lower, int *strip) {
     const json_t *n = json_object_get(v->tokenizer, "normalizer");
-    const json_t *lowercase = NULL, *accents = NULL, *chinese = NULL;
+    const json_t *lowercase = NULL, *accents = NULL, *chinese = NULL, *clean = NULL;
     if (json_is_object(n)) {
         const char *type = json_get_string(n, "type");
         if (!type || strcmp(type, "BertNormalizer") != 0)
@@ -106,15 +106,31 @@ static qa_status read_normalizer(const struct vocabulary *v, bool *lower, int *s
         lowercase = json_object_get(n, "lowercase");
         accents = json_object_get(n, "strip_accents");
         chinese = json_object_get(n, "handle_chinese_chars");
+        clean = json_object_get(n, "clean_text");
     } else {
         lowercase = json_object_get(v->config, "do_lower_case");
         accents = json_object_get(v->config, "strip_accents");
         chinese = json_object_get(v->config, "tokenize_chinese_chars");
+        clean = json_object_get(v->config, "clean_text");
     }
     if (json_is_false(chinese))
         return error_set(v->err, QA_UNSUPPORTED, "%s: the tokenizer keeps Chinese characters in words, which llama.cpp does not", v->folder);
+    if (json_is_false(clean))
+        return error_set(v->err, QA_UNSUPPORTED, "%s: the tokenizer keeps control characters (clean_text is false), which llama.cpp does not", v->folder);
     *lower = !json_is_false(lowercase);
     *strip = json_is_boolean(accents) ? json_is_true(accents) : -1;
+    return QA_OK;
+}
+
+/* How a text is cut into words, and which word is too long to be looked up. */
+static qa_status check_words(const struct vocabulary *v) {
+    const json_t *cutter = json_object_get(v->tokenizer, "pre_tokenizer"), *longest = json_object_get(json_object_get(v->tokenizer, "model"), "max_input_chars_per_word");
+    const char *type = json_get_string(cutter, "type");
+    if (cutter && (!type || strcmp(type, "BertPreTokenizer") != 0))
+        return error_set(v->err, QA_UNSUPPORTED, "%s/tokenizer.json: the pre-tokenizer is %.40s; only BertPreTokenizer can be imported", v->folder,
+                         type ? type : "none that has a type");
+    if (longest && json_integer_value(longest) != LONGEST_WORD)
+        return error_set(v->err, QA_UNSUPPORTED, "%s/tokenizer.json: \"max_input_chars_per_word\" must be %d to be imported", v->folder, LONGEST_WORD);
     return QA_OK;
 }
 
@@ -124,7 +140,7 @@ static qa_status check_tokenizer(const struct vocabulary *v) {
     if ((type && strcmp(type, "WordPiece") != 0) || (prefix && strcmp(prefix, "##") != 0))
         return error_set(v->err, QA_UNSUPPORTED, "%s/tokenizer.json: a tokenizer of type %.40s%s; only WordPiece with ## can be imported", v->folder,
                          type ? type : "unknown", prefix && strcmp(prefix, "##") != 0 ? " with another prefix" : "");
-    return QA_OK;
+    return check_words(v);
 }
 
 static void put_tokens(struct model_gguf_writer *w, const struct vocabulary *v) {

@@ -93,7 +93,7 @@ static qa_status read_source(struct reader *r, char *value, bool part) {
     if (!url && !pypi && !npm)
         return wrong(r, "unknown kind of source \"%.40s\"; there are url, pypi and npm", kind);
     if (url && (!is_url(what) || inside))
-        return wrong(r, "\"%.200s\" is no http or https address", inside ? value : what);
+        return wrong(r, "what follows \"%s url\" is no http or https address", part ? "part" : "source"); /* not told again: it may hold a password */
     if (pypi && !is_package(what, "==", false))
         return wrong(r, "\"%.100s\" must be a package and its exact version: name==1.0.0", what);
     if (npm && !is_package(what, "@", true))
@@ -210,7 +210,7 @@ static qa_status read_key(struct reader *r, const char *key, char *value) {
     if (strcmp(key, "memory") == 0)
         return take_text(r, value, &e->memory);
     if (strcmp(key, "page") == 0)
-        return is_url(value) ? take_text(r, value, &e->page) : wrong(r, "\"%.200s\" is no http or https address", value);
+        return is_url(value) ? take_text(r, value, &e->page) : wrong(r, "what follows \"page\" is no http or https address");
     if (strcmp(key, "sha256") == 0)
         return take_sha256(r, key, value, &e->sha256);
     if (strcmp(key, "gguf_sha256") == 0)

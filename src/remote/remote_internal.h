@@ -42,8 +42,8 @@ bool remote_again(struct remote *r, struct remote_call *call, const struct http_
 
 /* A status other than 200 to 299 as an error: with the server's own words when it has some. */
 qa_status remote_refused(const struct remote *r, const struct remote_call *call, const struct http_response *response, qa_error *err);
-/* The words of an error in JSON, as {"error": {"message": ...}} and its relatives have them: short, without controls, without the key. "" when
- * there are none. */
+/* The words of an error in JSON, as {"error": {"message": ...}} and its relatives have them: short, without controls. "" when there are none, or
+ * when a part of the key is among them. */
 void remote_words(const struct remote *r, const json_t *value, char *out, size_t size);
 /* JSON of a server: bytes that are not UTF-8 are replaced first. QA_REMOTE without a word of the content. */
 qa_status remote_parse(const struct remote *r, const char *bytes, size_t n, json_t **out, qa_error *err);

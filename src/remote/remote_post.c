@@ -1,12 +1,13 @@
 /* Requests, repeated where that may help, and the telling of what a server refused. Of a server's body a message shows only what the server itself put into
- * its error message: one line, shortened, with the key blotted out should it be in there. */
+ * its error message: one line, shortened, and nothing at all when a part of the key is in there. */
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "remote/remote_internal.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_WORDS = 200 };
+enum { MAX_WORDS = 200, MAX_RAW = 1000, TELLING = 8 /* letters and digits of a key in a row */ };
 
 void remote_deadline(const struct remote *r, struct remote_call *call) { call->deadline_ms = clock_timeout_ms() + r->total_ms; }
 
@@ -64,19 +65,45 @@ static const char *find_words(const json_t *value) {
     return found ? found : json_get_string(json_array_get(detail, 0), "msg");
 }
 
+static bool plain(char c) { return isalnum((unsigned char)c) != 0; }
+
+/* How many letters and digits both go on with alike, whatever stands between them; at most TELLING. */
+static size_t alike(const char *a, const char *b) {
+    size_t n = 0;
+    while (n < TELLING) {
+        while (*a && !plain(*a))
+            a++;
+        while (*b && !plain(*b))
+            b++;
+        if (!*a || tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            break;
+        n++, a++, b++;
+    }
+    return n;
+}
+
+/* Servers quote the key that they refuse, some of them shortened, in other letters or with dashes: any part of it of some length counts, and all of a short one. */
+static bool tells_key(const struct remote *r, const char *words) {
+    size_t letters = 0;
+    for (const char *k = r->key ? r->key : ""; *k; k++)
+        letters += plain(*k);
+    size_t telling = letters < TELLING ? letters : TELLING;
+    if (!r->key || !telling)
+        return r->key && *r->key && strstr(words, r->key);
+    for (const char *k = r->key; *k; k++)
+        for (const char *w = plain(*k) ? words : ""; *w; w++)
+            if (plain(*w) && alike(k, w) >= telling)
+                return true;
+    return false;
+}
+
 void remote_words(const struct remote *r, const json_t *value, char *out, size_t size) {
     const char *words = find_words(value);
-    char masked[1000];
-    size_t at = 0, key = r->key ? strlen(r->key) : 0;
-    for (const char *s = words ? words : ""; *s && at + 3 < sizeof masked;)
-        if (key && !strncmp(s, r->key, key)) {
-            memcpy(masked + at, "***", 3);
-            at += 3;
-            s += key;
-        } else {
-            masked[at++] = *s++;
-        }
-    http_clean(masked, at, out, size < MAX_WORDS ? size : MAX_WORDS);
+    char start[MAX_RAW];
+    snprintf(start, sizeof start, "%s", words ? words : "");
+    if (tells_key(r, start))
+        start[0] = '\0';
+    http_clean(start, strlen(start), out, size < MAX_WORDS ? size : MAX_WORDS);
 }
 
 qa_status remote_parse(const struct remote *r, const char *bytes, size_t n, json_t **out, qa_error *err) {

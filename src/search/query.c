@@ -3,7 +3,9 @@
  *
  * A question that leans on the ones before it (follow_up.c) is still one query on each side: on the vector side the mean of the vectors of the
  * question and of the question joined to those before it, since the mean of two cosines is, up to a factor that the scaling takes out, the
- * cosine with the mean. */
+ * cosine with the mean.
+ *
+ * A question without a term ("???", "what is it?") has no vector either: an embedder gives one for anything, and something is always nearest to it. */
 #include "search/search_internal.h"
 #include "base/clock.h"
 #include "base/vector.h"
@@ -55,7 +57,7 @@ qa_status search_make_query(const struct index_port *index, struct words *words,
                             struct search_result *out, qa_error *err) {
     *out = (struct search_result){.question = request->question};
     qa_status status = search_weigh(index, words, a, request, &out->terms, &out->searched, &out->n_searched, err);
-    if (status != QA_OK || !request->embedder || request->mode == QA_MODE_TEXT)
+    if (status != QA_OK || !out->terms.n || !request->embedder || request->mode == QA_MODE_TEXT)
         return status;
     return try_vector(words, a, request, out, err);
 }

@@ -53,7 +53,7 @@ struct search_result {
     struct search_hit *hits; /* best first */
     size_t n_hits;
     uint64_t total_chunks;
-    const float *query;    /* the vector that was searched; NULL: words alone */
+    const float *query;    /* the vector that was searched; NULL: words alone, or there was no word to search for, and nothing is found */
     double embed_ms;       /* for the vectors of the question; 0 without */
     const char *notice;    /* something a person should know, such as an embedder that failed so that words alone were searched; NULL */
     qa_evidence evidence;  /* set by answer_judge; the search leaves QA_EVIDENCE_NONE */

@@ -9,6 +9,7 @@ enum { SCRATCH_MAX = 512 << 20, HEAD_MAX = 16 << 20 };
 static const struct index_ops operations = {
     .text_candidates = store_text_candidates,
     .vector_space = store_vector_space,
+    .count_pending = store_count_pending,
     .vector_candidates = store_vector_candidates,
     .vector_scores = store_vector_scores,
     .load_passages = store_load_passages,

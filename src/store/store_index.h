@@ -142,6 +142,7 @@ void store_collect(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_co
 qa_status store_text_candidates(void *self, struct index_term *terms, size_t n_terms, const struct index_scope *scope,
                                 size_t k, struct arena *a, struct index_candidate **out, size_t *n, uint64_t *total, qa_error *err);
 qa_status store_vector_space(void *self, struct arena *a, struct index_space *out, qa_error *err);
+qa_status store_count_pending(void *self, const struct index_scope *scope, uint64_t *out, qa_error *err);
 qa_status store_vector_candidates(void *self, const float *query, const struct index_scope *scope, size_t k, struct arena *a,
                                   struct index_candidate **out, size_t *n, qa_error *err);
 qa_status store_vector_scores(void *self, const float *query, const uint64_t *chunks, size_t n, double *out, qa_error *err);

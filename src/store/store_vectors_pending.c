@@ -10,6 +10,14 @@ static uint64_t existing(const struct store_directory *d, size_t slot) {
     return bits;
 }
 
+/* The vectors of a block of the directory, NULL when it has none. `near` moves up to it. */
+static const struct store_vector_block *vectors_of(const struct store_index *s, size_t block, size_t *near) {
+    uint32_t number = s->directory.numbers[block];
+    while (*near < s->vectors.n && s->vectors.blocks[*near].number < number)
+        ++*near;
+    return *near < s->vectors.n && s->vectors.blocks[*near].number == number ? &s->vectors.blocks[*near] : NULL;
+}
+
 /* Numbers of up to `limit` of them, from chunk `from` on. */
 static size_t find_pending(const struct store_index *s, uint64_t from, size_t limit, uint64_t *out) {
     const struct store_directory *d = &s->directory;
@@ -17,10 +25,7 @@ static size_t find_pending(const struct store_index *s, uint64_t from, size_t li
     for (size_t block = 0; block < d->blocks; block++) {
         if (d->numbers[block] < from / STORE_BLOCK_CHUNKS)
             continue;
-        while (near < s->vectors.n && s->vectors.blocks[near].number < d->numbers[block])
-            near++;
-        const struct store_vector_block *b =
-            near < s->vectors.n && s->vectors.blocks[near].number == d->numbers[block] ? &s->vectors.blocks[near] : NULL;
+        const struct store_vector_block *b = vectors_of(s, block, &near);
         for (size_t w = 0; w < STORE_VECTOR_WORDS; w++) {
             size_t slot = block * STORE_BLOCK_CHUNKS + w * 64;
             uint64_t bits = existing(d, slot);
@@ -35,6 +40,41 @@ static size_t find_pending(const struct store_index *s, uint64_t from, size_t li
         }
     }
     return n;
+}
+
+static uint64_t count_allowed(const struct store_index *s, const uint64_t *allowed) {
+    const struct store_directory *d = &s->directory;
+    uint64_t sum = 0;
+    size_t near = 0;
+    for (size_t block = 0; block < d->blocks; block++) {
+        const struct store_vector_block *b = vectors_of(s, block, &near);
+        for (size_t w = 0; w < STORE_VECTOR_WORDS; w++) {
+            size_t word = block * STORE_VECTOR_WORDS + w;
+            uint64_t bits = existing(d, word * 64) & (allowed ? allowed[word] : ~(uint64_t)0);
+            sum += (uint64_t)__builtin_popcountll(b ? bits & ~b->valid[w] : bits);
+        }
+    }
+    return sum;
+}
+
+qa_status store_count_pending(void *self, const struct index_scope *scope, uint64_t *out, qa_error *err) {
+    struct store_index *s = self;
+    bool open = store_scope_is_open(scope);
+    *out = 0;
+    qa_status status = store_begin_read(s, err);
+    if (status != QA_OK)
+        return status;
+    status = store_load_directory(s, err);
+    if (status == QA_OK)
+        status = store_load_vector_blocks(s, err);
+    if (status == QA_OK && !open)
+        status = store_reserve_search(s, err);
+    if (status == QA_OK && !open)
+        status = store_apply_scope(s, scope, err);
+    if (status == QA_OK)
+        *out = count_allowed(s, open ? NULL : s->search.allowed);
+    store_end_read(s);
+    return status;
 }
 
 static qa_status load_pending(struct store_index *s, uint64_t after, size_t limit, struct arena *a, struct index_pending **out, size_t *n,

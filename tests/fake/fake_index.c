@@ -649,6 +649,16 @@ static qa_status vector_space(void *self, struct arena *a, struct index_space *o
     return s->embedder && (!out->name || !out->fingerprint) ? arena_error(a, err, "reading the embedder") : QA_OK;
 }
 
+static qa_status count_pending(void *self, const struct index_scope *scope, uint64_t *out, qa_error *err) {
+    const struct state *s = visible(self);
+    (void)err;
+    *out = 0;
+    for (size_t i = 0; i < s->n_documents; i++)
+        for (size_t c = 0; c < s->documents[i]->record.n_chunks && in_scope(s->documents[i], scope); c++)
+            *out += !vector_of(s, s->documents[i]->first_chunk + c);
+    return QA_OK;
+}
+
 static qa_status vector_scores(void *self, const float *query, const uint64_t *chunks, size_t n, double *out, qa_error *err) {
     const struct state *s = visible(self);
     double length = 1, other;
@@ -921,7 +931,7 @@ static const struct index_ops fake_ops = {
     .put_document = put_document, .move_document = move_document, .forget_document = forget_document, .note_failure = note_failure,
     .find_failure = find_failure, .list_failures = list_failures, .get_source = get_source, .put_source = put_source,
     .list_sources = list_sources, .set_access = set_access,
-    .vector_space = vector_space, .vector_candidates = vector_candidates, .vector_scores = vector_scores,
+    .vector_space = vector_space, .count_pending = count_pending, .vector_candidates = vector_candidates, .vector_scores = vector_scores,
     .use_space = use_space, .drop_vectors = drop_vectors, .pending_chunks = pending_chunks, .known_vectors = known_vectors,
     .put_vectors = put_vectors,
 };

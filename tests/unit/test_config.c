@@ -282,6 +282,9 @@ static void test_model_option(void **state) {
     assert_true(model.none);
     assert_int_equal(config_read_model(&a, "", "/q", &model, &err), QA_BAD_USAGE);
     assert_string_equal(err.message, "the name of a model is empty; write none for no model");
+    assert_int_equal(config_read_model(&a, "https://user:secret@example.org/v1?key=secret", "/q", &model, &err), QA_BAD_USAGE);
+    assert_non_null(strstr(err.message, "a server is named in quaere.yaml"));
+    assert_null(strstr(err.message, "secret"));
 }
 
 static void test_neighbours_are_no_overlap(void **state) {

@@ -1,4 +1,5 @@
 /* Which model is used, and what is told of one that cannot be: through the public API, with the models of tools/test-models. */
+#include "base/json.h"
 #include "fake/openai_server.h"
 #include "llm_fixture.h"
 #include "model/model.h"
@@ -230,6 +231,152 @@ static void a_server(void **state) {
     fake_server_stop(server);
 }
 
+/* One that does not fit costs the words, not the answer, and its 8 TB are not read for their sum first. */
+static void a_generator_without_room(void **state) {
+    (void)state;
+    static const char *const names[] = {"large.gguf", "models/qwen2.5-coder-0.5b-instruct.gguf"};
+    static const char *const models[] = {"embedder: none, generator: ./large.gguf", "embedder: none, generator: qwen2.5-coder-0.5b-instruct"};
+    qa *q = open_with("embedder: none, generator: none");
+    const char *paths[] = {fake_tree_path(&tree, "docs")};
+    qa_ingest_options options = {.paths = paths, .n_paths = 1};
+    assert_int_equal(qa_ingest(q, &options, NULL, NULL), QA_OK);
+    qa_close(q);
+    for (size_t i = 0; i < 2; i++) {
+        fake_tree_put(&tree, names[i], "GGUF");
+        if (truncate(fake_tree_path(&tree, names[i]), (off_t)1 << 43) != 0) {
+            print_message("skipped: this file system holds no file of 8 TB\n");
+            skip();
+        }
+        qa_answer *answer = NULL;
+        qa_error err = {0};
+        qa_question question = {.text = "how long may a job run?", .forget = true};
+        q = open_with(models[i]);
+        if (qa_ask(q, &question, &answer, &err) != QA_OK)
+            fail_msg("%s", err.message);
+        expect_text(qa_answer_text(answer), "A job may run for 7 days.");
+        expect_text(qa_answer_warning(answer), "needs at least 8388672 MB");
+        assert_false(qa_answer_generated(answer));
+        qa_answer_free(answer);
+        qa_close(q);
+    }
+}
+
+/* An answer of a server: vectors of two dimensions. */
+#define VECTOR {.head = FAKE_JSON, .body = "{\"data\":[{\"embedding\":[3,4]}]}"}
+
+static json_t *search_json(qa *q, const qa_question *question) {
+    qa_hits *hits = NULL;
+    json_t *json = NULL;
+    qa_error err = {0};
+    if (qa_search(q, question, &hits, &err) != QA_OK)
+        fail_msg("%s", err.message);
+    const char *text = qa_hits_json(hits);
+    assert_int_equal(json_parse(text, strlen(text), &json, NULL), QA_OK);
+    qa_hits_free(hits);
+    return json;
+}
+
+/* What is hidden shows neither in the count of chunks without a vector nor in raw scores, which hold how many chunks have a word. */
+static void a_caller_is_told_nothing_of_hidden_documents(void **state) {
+    (void)state;
+    static const char *const finance[] = {"finance"};
+    const struct {
+        const char *const *groups;
+        bool as_caller;
+        int pending;
+    } rows[] = {{NULL, false, 3}, {NULL, true, 1}, {finance, true, 3}};
+    struct fake_reply reply = VECTOR;
+    struct fake_server *server = fake_server_start(&reply, 1);
+    char models[300];
+    snprintf(models, sizeof models, "embedder: {url: '%s', model: m, dimensions: 2}", fake_server_url(server, "/v1"));
+    ingest(models);
+    fake_server_stop(server);
+    fake_tree_put(&tree, "secret/a.md", "# Jobs\n\nA job of finance.\n");
+    fake_tree_put(&tree, "secret/b.md", "# Jobs\n\nAnother job of finance.\n");
+    fake_tree_put(&tree, "open/c.md", "# Jobs\n\nA job of everyone.\n");
+    qa *q = open_with("embedder: none");
+    for (int hidden = 0; hidden < 2; hidden++) {
+        const char *paths[] = {fake_tree_path(&tree, hidden ? "secret" : "open")};
+        qa_ingest_options options = {.paths = paths, .n_paths = 1, .acl = finance, .n_acl = (size_t)hidden, .no_embed = true};
+        assert_int_equal(qa_ingest(q, &options, NULL, NULL), QA_OK);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        qa_question question = {.text = "job", .groups = rows[i].groups, .n_groups = rows[i].groups != NULL, .as_caller = rows[i].as_caller};
+        json_t *json = search_json(q, &question);
+        json_t *hit = json_array_get(json_object_get(json, "hits"), 0), *scores = json_object_get(hit, "scores");
+        if (json_integer_value(json_object_get(json, "vectors_pending")) != rows[i].pending)
+            fail_msg("row %zu: %lld pending", i, (long long)json_integer_value(json_object_get(json, "vectors_pending")));
+        assert_int_equal(json_is_null(json_object_get(scores, "text")), rows[i].as_caller);
+        assert_true(json_number_value(json_object_get(hit, "score")) == 1);
+        json_decref(json);
+    }
+    qa_close(q);
+}
+
+/* Refused as by words alone; the embedder is not even asked. */
+static void a_question_without_a_word(void **state) {
+    (void)state;
+    static const char *const questions[] = {"???", "the of and", "\xff\xfe", "\xF0\x9F\x98\x80"};
+    struct fake_reply replies[] = {VECTOR, VECTOR, VECTOR};
+    struct fake_server *server = fake_server_start(replies, 3);
+    char models[300];
+    snprintf(models, sizeof models, "embedder: {url: '%s', model: m, dimensions: 2}, generator: none", fake_server_url(server, "/v1"));
+    ingest(models);
+    qa *q = open_with(models);
+    for (int mode = 0; mode < 2; mode++)
+        for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+            qa_answer *answer = NULL;
+            qa_error err = {0};
+            qa_question question = {.text = questions[i], .forget = true, .mode = mode ? QA_MODE_VECTOR : QA_MODE_HYBRID};
+            if (qa_ask(q, &question, &answer, &err) != QA_OK)
+                fail_msg("%s", err.message);
+            assert_true(qa_answer_refused(answer));
+            expect_text(qa_answer_reason(answer), "the question has no word to search for");
+            assert_int_equal(qa_answer_source_count(answer), 0);
+            qa_answer_free(answer);
+        }
+    assert_int_equal(fake_server_requests(server), 1);
+    qa_question question = {.text = "\xE9\x85\x8D\xE9\xA2\x9D"}; /* Chinese has words */
+    json_t *json = search_json(q, &question);
+    assert_int_equal(json_array_size(json_object_get(json, "hits")), 1);
+    json_decref(json);
+    assert_int_equal(fake_server_requests(server), 2);
+    qa_close(q);
+    fake_server_stop(server);
+}
+
+/* A user, a password or a key in an address are for the server alone. */
+static void secrets_of_an_address(void **state) {
+    (void)state;
+    static const struct {
+        const char *models, *part;
+    } rows[] = {
+        {"embedder: {url: 'http://user:secret@127.0.0.1:9/v1?key=secret', model: m, key_env: QUAERE_NO_SUCH_KEY}", "key of http://127.0.0.1:9/v1, is not set"},
+        {"embedder: {url: 'http://user:secret@127.0.0.1:9/v1?key=secret', model: m, key_file: no.key}", "the key of http://127.0.0.1:9/v1: "},
+        {"embedder: {url: 'http://user:secret@127.0.0.1:9/v1?key=secret', model: m, key_file: empty.key}", "hold the key of http://127.0.0.1:9/v1, is empty"},
+    };
+    fake_tree_put(&tree, "empty.key", "\n");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        qa *q = open_with(rows[i].models);
+        const char *paths[] = {fake_tree_path(&tree, "docs")};
+        qa_ingest_options options = {.paths = paths, .n_paths = 1};
+        qa_error err = {0};
+        assert_int_not_equal(qa_ingest(q, &options, NULL, &err), QA_OK);
+        expect_text(err.message, rows[i].part);
+        assert_null(strstr(err.message, "secret"));
+        qa_close(q);
+    }
+    fake_tree_put(&tree, "quaere.yaml", "index: i.db\nstate: s.db\n");
+    setenv("QUAERE_GENERATOR", "http://user:secret@127.0.0.1:9/v1", 1);
+    qa *q = NULL;
+    qa_error err = {0};
+    qa_open_options options = {.config = fake_tree_path(&tree, "quaere.yaml")};
+    assert_int_equal(qa_open(&options, &q, &err), QA_BAD_USAGE);
+    unsetenv("QUAERE_GENERATOR");
+    expect_text(err.message, "QUAERE_GENERATOR: a server is named in quaere.yaml");
+    assert_null(strstr(err.message, "secret"));
+}
+
 static void files_that_are_none(void **state) {
     (void)state;
     static const struct {
@@ -261,6 +408,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_sum_says_what_a_file_is), TEST(an_own_file_is_tried_once), TEST(a_failed_trial_is_not_noted), TEST(prefixes_belong_to_the_vectors),
         TEST(a_missing_model), TEST(a_server), TEST(files_that_are_none),
+        TEST(a_generator_without_room), TEST(a_caller_is_told_nothing_of_hidden_documents), TEST(a_question_without_a_word), TEST(secrets_of_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

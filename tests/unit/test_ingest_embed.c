@@ -206,6 +206,42 @@ static void test_a_move_costs_nothing(void **state) {
     check_space(2, 0);
 }
 
+/* ---- What is told on the way ---- */
+
+struct told {
+    uint64_t first, last, total;
+    unsigned n, calls;
+};
+
+static void note(const qa_ingest_event *e, void *user) {
+    struct told *t = user;
+    assert_int_equal(e->kind, QA_INGEST_EMBEDDING);
+    assert_true(!t->n || e->done >= t->last);
+    if (!t->n++) {
+        t->first = e->done;
+        t->calls = embedder.calls;
+    }
+    t->last = e->done;
+    t->total = e->total;
+}
+
+/* A slow embedder is asked in steps that a person can watch; the first word comes before any of them. */
+static void test_small_steps(void **state) {
+    (void)state;
+    struct told told = {.first = 99};
+    struct ingest_embedding run = {.index = index_, .embedder = fake_embedder_port(&embedder), .cancel = &cancel, .on_event = note, .user = &told};
+    add_many("a.md", MANY, MANY);
+    assert_int_equal(ingest_embed(&run, &report, &err), QA_OK);
+    assert_true(told.n >= 1 && told.last <= told.total);
+    assert_int_equal(told.first, 0);
+    assert_int_equal(told.calls, 0);
+    assert_int_equal(told.total, MANY);
+    assert_int_equal(embedder.calls, (MANY + 31) / 32); /* MANY is no multiple of 128, so that the last step of each transaction counts */
+    told = (struct told){0};
+    assert_int_equal(ingest_embed(&run, &report, &err), QA_OK);
+    assert_int_equal(told.n, 0); /* nothing to do, nothing to tell */
+}
+
 /* ---- Stopped, failed ---- */
 
 static void test_stopped_and_gone_on(void **state) {
@@ -237,7 +273,7 @@ static void test_stopped_and_gone_on(void **state) {
 static void test_stopping_leaves_the_same_vectors(void **state) {
     (void)state;
     add_many("a.md", MANY, 180);
-    embedder.fail_at = 2;
+    embedder.fail_at = 6; /* in the second transaction */
     assert_int_equal(embed(), QA_REMOTE);
     assert_int_equal(embed(), QA_OK);
     char *interrupted = dump();
@@ -255,7 +291,7 @@ static void test_stopping_leaves_the_same_vectors(void **state) {
 static void test_embedder_fails(void **state) {
     (void)state;
     add_many("a.md", MANY, MANY);
-    embedder.fail_at = 2;
+    embedder.fail_at = 6; /* in the second transaction */
     assert_int_equal(embed(), QA_REMOTE);
     assert_string_equal(err.message, "the embedder failed on purpose");
     size_t kept = report.embedded;
@@ -336,6 +372,7 @@ int main(void) {
         TEST(test_stopped_and_gone_on),  TEST(test_stopping_leaves_the_same_vectors),
         TEST(test_embedder_fails),       TEST(test_commit_fails),
         TEST(test_another_embedder),     TEST(test_another_name),
+        TEST(test_small_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

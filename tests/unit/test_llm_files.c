@@ -144,7 +144,7 @@ static void too_large(void **state) {
     }
     for (int trusted = 0; trusted < 2; trusted++) {
         struct llm_options o = options_for(h.path, trusted);
-        expect("8 TB", &o, false, QA_NO_MEMORY, "needs at least 8388672 MB");
+        expect("8 TB", &o, false, QA_TOO_LARGE, "needs at least 8388672 MB");
     }
     hollow_remove(&h);
 }

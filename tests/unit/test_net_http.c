@@ -278,14 +278,21 @@ static void waiting_is_cancelled(void **state) {
 static void hosts_and_words(void **state) {
     (void)state;
     static const struct {
-        const char *url, *host;
-    } rows[] = {{"https://user:secret@example.org/v1?key=secret", "example.org"}, {"http://127.0.0.1:8080", "127.0.0.1:8080"},
-                 {"http://[::1]:80/x", "[::1]:80"},                              {"nonsense", "?"},
-                 {"", "?"},                                                      {"http://a b/", "?"}};
-    char out[20];
+        const char *url, *host, *address;
+    } rows[] = {{"https://user:secret@example.org/v1?key=secret#secret", "example.org", "https://example.org/v1"},
+                 {"http://127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:8080/"},
+                 {"http://[::1]:80/x", "[::1]:80", "http://[::1]:80/x"},
+                 {"http://user:sec%40ret@example.org/a@b", "example.org", "http://example.org/a@b"},
+                 {"nonsense", "?", "?"},
+                 {"", "?", "?"},
+                 {"http://a b/", "?", "?"},
+                 {"http://user:secret@a/bcdefghijklmnopqrstuvwxyz", "a", "http://a/bcdefghijklmnopqrstuvw"}};
+    char out[20], address[32];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         http_host(rows[i].url, out, sizeof out);
         assert_string_equal(out, rows[i].host);
+        http_address(rows[i].url, address, sizeof address);
+        assert_string_equal(address, rows[i].address);
     }
     http_clean("a\x1b[31mb\r\n\r\nc\xE2\x80\xAE" "d ", 17, out, sizeof out);
     assert_string_equal(out, "a [31mb c d");

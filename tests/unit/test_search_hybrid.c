@@ -502,10 +502,47 @@ static void test_pending_and_found_by_vector(void **state) {
     assert_string_equal(found.hits[0].passage.path, "late.md");
     assert_true(found.hits[0].score == 1 && isnan(found.hits[0].vector_score) && found.hits[0].text_score > 0);
     struct search_result by_vector;
-    r.question = "at a and that"; /* stop words: nothing to search for, but a vector has them */
+    r.question = "zzyzx"; /* no document has the word, but a vector has everything */
     by_vector = run(s, &r);
     assert_true(by_vector.n_hits > 0);
     assert_true(isnan(by_vector.hits[0].text_score) && by_vector.hits[0].vector_score > 0);
+    fake_index_free(l.fake);
+}
+
+/* A vector there is for everything, and something is nearest to it; an answer made of that would be one to nothing. */
+static void test_no_word_to_search_for(void **state) {
+    static const char *const nothing[] = {"???", "the of and", "\xff\xfe", "\xF0\x9F\x98\x80", "\xE2\x80\x94 \xE2\x80\xA6"};
+    static const char *const something[] = {"\xE9\x85\x8D\xE9\xA2\x9D", "zzyzx", "42", "C++"}; /* the first is Chinese */
+    static const char *const earlier[] = {"how fast do widgets spin?"};
+    struct setting *s = *state;
+    struct library l;
+    open_library(&l, s);
+    give_vectors(&l);
+    for (int mode = 0; mode < 2; mode++) {
+        struct search_request r = {.k = 5, .embedder = &s->embedder, .mode = mode ? QA_MODE_VECTOR : QA_MODE_HYBRID};
+        for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+            size_t before = s->fake.texts;
+            struct search_place place;
+            r.question = nothing[i];
+            r.n_earlier = 0;
+            struct search_result found = run(s, &r);
+            if (found.n_hits || found.query || s->fake.texts != before)
+                fail_msg("\"%s\" found %zu passages", nothing[i], found.n_hits);
+            assert_int_equal(found.total_chunks, 16);
+            assert_int_equal(search_find_document(&s->index, s->words, &s->a, &r, 1, &place, &s->err), QA_OK);
+            assert_false(place.found);
+            r.earlier = earlier; /* leans on what was asked before */
+            r.n_earlier = 1;
+            assert_true(run(s, &r).n_hits > 0);
+            assert_true(s->fake.texts > before);
+        }
+        r.n_earlier = 0;
+        for (size_t i = 0; i < sizeof something / sizeof *something; i++) {
+            r.question = something[i];
+            if (!run(s, &r).n_hits)
+                fail_msg("\"%s\" found nothing", something[i]);
+        }
+    }
     fake_index_free(l.fake);
 }
 
@@ -539,6 +576,7 @@ int main(void) {
         TEST(test_places),     TEST(test_depth_does_not_change_the_order),
         TEST(test_follow_ups), TEST(test_embedder_fails),       TEST(test_scope),
         TEST(test_pending_and_found_by_vector),                 TEST(test_large_k_and_empty_index),
+        TEST(test_no_word_to_search_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,39 @@ static void put_birds_with_vectors(void) {
     assert_ok(OPS->commit(SELF, err));
 }
 
+static uint64_t count_pending(const struct index_scope *scope) {
+    uint64_t n = 99;
+    assert_ok(OPS->count_pending(SELF, scope, &n, err));
+    return n;
+}
+
+/* What a caller is told of them counts nothing that the caller may not see. */
+static void pending_are_counted_in_scope(void **state) {
+    (void)state;
+    static const char *const finance[] = {"finance"};
+    const struct sample hidden = {.source = "s", .path = "secret.md", .text = "A vault.\n\nA key.\n\nA door.\n\nA lock.", .groups = finance, .n_groups = 1,
+                                  .restricted = true};
+    const struct caller outsider = {.signed_in = true}, insider = {.signed_in = true, .groups = finance, .n_groups = 1}, owner = {.owner = true};
+    const struct index_scope out = {.caller = &outsider}, in = {.caller = &insider}, all = {.caller = &owner}, other = {.collection = "none"};
+    size_t n;
+    assert_int_equal(count_pending(NULL), 0);
+    put_documents((const struct sample[]){birds, maps, hidden}, 3);
+    use("e", D);
+    uint64_t *chunks = vector_chunks(&t.port, &t.a, "s", "secret.md", &n);
+    assert_int_equal(n, 4);
+    assert_int_equal(count_pending(NULL), 9);
+    assert_int_equal(count_pending(&all), 9);
+    assert_int_equal(count_pending(&in), 9);
+    assert_int_equal(count_pending(&out), 5);
+    assert_int_equal(count_pending(&other), 0);
+    assert_ok(OPS->begin(SELF, err));
+    put_direction(chunks[1], 1, 0);
+    assert_ok(OPS->commit(SELF, err));
+    assert_int_equal(count_pending(&in), 8);
+    assert_int_equal(count_pending(&out), 5);
+    assert_int_equal(space().pending, 8);
+}
+
 static void replaced_is_known_until_nothing_is_pending(void **state) {
     (void)state;
     struct sample changed = birds;
@@ -605,6 +638,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(nothing_before_an_embedder), CASE(found_by_cosine), CASE(equals_come_by_chunk_number),
         CASE(what_is_known_changes_no_bit_when_put_again), CASE(pending_are_told_as_passages_are),
+        CASE(pending_are_counted_in_scope),
         CASE(replaced_is_known_until_nothing_is_pending), CASE(moved_is_known), CASE(forgotten_is_not_known),
         CASE(the_last_pending_may_also_be_forgotten), CASE(a_rollback_brings_everything_back), CASE(another_embedder_is_refused),
         CASE(another_embedder_when_only_spares_are_left), CASE(broken_vectors_are_refused), CASE(scopes_agree_with_brute_force),
