@@ -1,8 +1,8 @@
 /* The embedder port on our own encoder. Texts are cut into tokens, sorted by length and packed into blocks of about BLOCK tokens; each thread runs whole
  * blocks, so that threads share nothing but the weights and what a block costs does not depend on the others. */
+#include "base/vector.h"
 #include "embed/encoder.h"
 #include "embed/tokenizer.h"
-#include <math.h>
 #include <stdio.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -183,18 +183,6 @@ static qa_status make_blocks(struct embedder *e, qa_error *err) {
 
 /* ---- Vectors of texts ---- */
 
-static bool normalise(float *v, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] * v[i];
-    if (!(sum > 0) || !isfinite(sum))
-        return false;
-    double scale = 1 / sqrt(sum);
-    for (size_t i = 0; i < n; i++)
-        v[i] = (float)(v[i] * scale);
-    return true;
-}
-
 static int by_text(const void *x, const void *y) {
     const struct piece *a = x, *b = y;
     return a->from < b->from ? -1 : a->from > b->from;
@@ -206,13 +194,13 @@ static qa_status collect(struct embedder *e, size_t n, float *out, qa_error *err
     qsort(e->pieces, e->n_pieces, sizeof *e->pieces, by_text);
     for (size_t i = 0; i < e->n_pieces; i++) {
         float *v = e->pieces[i].out, *to = out + e->pieces[i].text * d;
-        if (!normalise(v, d))
+        if (!vector_normalise(v, d, 0))
             return error_set(err, QA_CORRUPT, "the model %s gives a text no usable vector", e->name);
         for (size_t k = 0; k < d; k++)
             to[k] += v[k];
     }
     for (size_t i = 0; i < n; i++)
-        if (!normalise(out + i * d, d))
+        if (!vector_normalise(out + i * d, d, 0))
             return error_set(err, QA_CORRUPT, "the model %s gives the parts of a text vectors that cancel out", e->name);
     return QA_OK;
 }

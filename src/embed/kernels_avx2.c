@@ -3,8 +3,9 @@
 #define F32_ROWS 6
 #define INT8_ROWS 4
 #define ACTIVATION_MAX 127
-#define KERNELS_TARGET "embed/kernels_avx2.h"
-#include "embed/kernels_simd.h"
+#include "embed/kernels_vector.h"
+#include "embed/kernels_avx2.h"
+#include "embed/kernels_body.h"
 
 const struct embed_kernels embed_kernels_avx2 = {
     .name = "avx2",

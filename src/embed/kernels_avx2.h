@@ -1,4 +1,4 @@
-/* For kernels_simd.h: 8 lanes. */
+/* For kernels_body.h: 8 lanes. */
 #include <immintrin.h>
 
 INLINE ivec add_bytes(ivec sum, ivec x0, ivec w0, ivec x1, ivec w1) {

@@ -3,8 +3,9 @@
 #define F32_ROWS 12
 #define INT8_ROWS 10
 #define ACTIVATION_MAX 127
-#define KERNELS_TARGET "embed/kernels_avx512.h"
-#include "embed/kernels_simd.h"
+#include "embed/kernels_vector.h"
+#include "embed/kernels_avx512.h"
+#include "embed/kernels_body.h"
 
 const struct embed_kernels embed_kernels_avx512 = {
     .name = "avx512",

@@ -1,4 +1,4 @@
-/* For kernels_simd.h: 16 lanes. */
+/* For kernels_body.h: 16 lanes. */
 #include <immintrin.h>
 
 #ifdef KERNELS_VNNI

@@ -4,8 +4,9 @@
 #define INT8_ROWS 12
 #define ACTIVATION_MAX 255
 #define KERNELS_VNNI
-#define KERNELS_TARGET "embed/kernels_avx512.h"
-#include "embed/kernels_simd.h"
+#include "embed/kernels_vector.h"
+#include "embed/kernels_avx512.h"
+#include "embed/kernels_body.h"
 
 INLINE void tile_bf16(size_t rows, const uint16_t *x, size_t k, const uint16_t *w, const float *bias, float *out, size_t n, size_t columns) {
     vec sum[F32_ROWS][2], first[2];

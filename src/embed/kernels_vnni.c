@@ -4,8 +4,9 @@
 #define INT8_ROWS 12
 #define ACTIVATION_MAX 255
 #define KERNELS_VNNI
-#define KERNELS_TARGET "embed/kernels_avx512.h"
-#include "embed/kernels_simd.h"
+#include "embed/kernels_vector.h"
+#include "embed/kernels_avx512.h"
+#include "embed/kernels_body.h"
 
 const struct embed_kernels embed_kernels_vnni = {
     .name = "vnni",

@@ -1,5 +1,5 @@
-/* The kernels with vectors, written once with GCC's vector types and compiled for each width: the including file sets the width and what has no
- * vector type (products of bytes, conversions).
+/* The kernels with vectors, written once with GCC's vector types and compiled for each width: the including file sets the width
+ * and has included a target with what has no vector type (products of bytes, conversions).
  *
  *     LANES          floats in a register
  *     F32_ROWS       rows of a tile of the f32 product, INT8_ROWS likewise: as many as the registers hold
@@ -13,33 +13,6 @@
  * exp and the error function are polynomials: exp after range reduction by ln 2 in two parts (W. J. Cody, W. Waite, "Software Manual for the
  * Elementary Functions", 1980, chapter 6), coefficients of the Taylor series, whose error within +-ln(2)/2 is below 2e-7 of the value at degree 6; erf by formula
  * 7.1.26 of Abramowitz and Stegun, "Handbook of Mathematical Functions", absolute error below 1.5e-7. */
-#include "embed/kernels.h"
-#include <math.h>
-#include <string.h>
-
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-enum { PANEL = 2 * LANES };
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-
-INLINE vec load(const float *p) {
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
-INLINE ivec load_int(const void *p) {
-    ivec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-INLINE vec splat(float x) { return x - (vec){0}; }
-INLINE ivec splat_int(int32_t x) { return x - (ivec){0}; }
-INLINE vec choose(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
-
-#include KERNELS_TARGET
-
 /* In a fixed order, halves onto halves. */
 INLINE float sum_lanes(vec v) {
     float x[LANES];
