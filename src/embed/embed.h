@@ -8,16 +8,16 @@
 #include "port/embedder.h"
 
 enum embed_precision {
-    EMBED_F32,            /* the reference */
+    EMBED_INT8,           /* products of bytes: the fastest, and the least memory */
     EMBED_BF16,           /* products of 16-bit floats where the processor has them, else as EMBED_F32 */
-    EMBED_INT8            /* products of bytes: least memory, and the fastest everywhere */
+    EMBED_F32             /* the reference */
 };
 
 struct embed_options {
     const char *path;
-    const char *name;        /* for people */
-    const char *fingerprint;
-    const char *query_prefix, *passage_prefix; /* put before a text of that side; NULL: nothing */
+    const char *name;                  /* for people */
+    const char *fingerprint;           /* of the file; the prefixes are added */
+    struct embedder_prefixes prefixes;
     size_t context;          /* tokens a text may have before it is cut into pieces; 0: as the file says */
     size_t threads;          /* 0: one for each processor */
     enum embed_precision precision;

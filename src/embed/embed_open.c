@@ -20,6 +20,11 @@ struct piece { /* of a text, or all of it */
     float *out;
 };
 
+struct prefix { /* of a side, in tokens; it ends as a word does, so that it can be read apart from the text */
+    int32_t *ids;
+    size_t n;
+};
+
 struct embedder;
 struct worker {
     struct embedder *e;
@@ -33,7 +38,8 @@ struct embedder {
     struct tokenizer *tokenizer;
     struct tokenizer_special special;
     size_t context, rows;
-    char *name, *fingerprint, *prefixes[2], *about;
+    struct prefix prefixes[EMBEDDER_SIDES];
+    char *name, *fingerprint, *about;
     struct worker workers[MAX_THREADS];
     size_t n_workers;
     /* of the call that runs: */
@@ -109,45 +115,31 @@ static qa_status grow(void **items, size_t *room, size_t n, size_t size, qa_erro
     return QA_OK;
 }
 
-/* Prefix and text as one, where there is a prefix. */
-static qa_status read_text(struct embedder *e, const char *prefix, const struct embedder_text *text, size_t *n, qa_error *err) {
-    size_t before = prefix ? strlen(prefix) : 0, len = before + text->len;
-    char *joined = NULL;
-    qa_status status = grow((void **)&e->ids, &e->room_ids, e->n_ids + len, sizeof *e->ids, err);
+/* A text that is too long is cut into pieces of nearly the same length, so that each counts the same in the mean. Markers and the side's prefix go around each,
+ * from the last piece to the first, since they move what is behind them. */
+static qa_status add_text(struct embedder *e, size_t number, const struct prefix *prefix, const struct embedder_text *text, qa_error *err) {
+    size_t around = 2 + prefix->n, room = e->context - around;
+    qa_status status = grow((void **)&e->ids, &e->room_ids, e->n_ids + text->len, sizeof *e->ids, err);
     if (status != QA_OK)
         return status;
-    if (before) {
-        if (!(joined = malloc(len)))
-            return error_no_memory(err, "embedding");
-        memcpy(joined, prefix, before);
-        memcpy(joined + before, text->text, text->len);
-    }
-    *n = tokenizer_tokens(e->tokenizer, joined ? joined : text->text, len, len, e->ids + e->n_ids, NULL);
-    free(joined);
-    return QA_OK;
-}
-
-/* A text that is too long is cut into pieces of nearly the same length, so that each counts the same in the mean. The ids of all stand behind each other, markers
- * added from the last piece to the first, since each moves what is behind it. */
-static qa_status add_text(struct embedder *e, size_t number, const char *prefix, const struct embedder_text *text, qa_error *err) {
-    size_t n = 0, room = e->context - 2;
-    qa_status status = read_text(e, prefix, text, &n, err);
+    size_t n = tokenizer_tokens(e->tokenizer, text->text, text->len, text->len, e->ids + e->n_ids, NULL);
     size_t pieces = n > room ? (n + room - 1) / room : 1;
-    if (status == QA_OK)
-        status = grow((void **)&e->ids, &e->room_ids, e->n_ids + n + 2 * pieces, sizeof *e->ids, err);
+    status = grow((void **)&e->ids, &e->room_ids, e->n_ids + n + around * pieces, sizeof *e->ids, err);
     if (status == QA_OK)
         status = grow((void **)&e->pieces, &e->room_pieces, e->n_pieces + pieces, sizeof *e->pieces, err);
     if (status != QA_OK)
         return status;
     int32_t *ids = e->ids + e->n_ids;
     for (size_t p = pieces; p-- > 0;) {
-        size_t from = n * p / pieces, to = n * (p + 1) / pieces, at = from + 2 * p;
-        memmove(ids + at + 1, ids + from, (to - from) * sizeof *ids);
+        size_t from = n * p / pieces, len = n * (p + 1) / pieces - from, at = from + around * p;
+        memmove(ids + at + 1 + prefix->n, ids + from, len * sizeof *ids);
         ids[at] = e->special.cls;
-        ids[at + 1 + to - from] = e->special.sep;
-        e->pieces[e->n_pieces + p] = (struct piece){.text = number, .from = e->n_ids + at, .n = to - from + 2};
+        for (size_t i = 0; i < prefix->n; i++)
+            ids[at + 1 + i] = prefix->ids[i];
+        ids[at + 1 + prefix->n + len] = e->special.sep;
+        e->pieces[e->n_pieces + p] = (struct piece){.text = number, .from = e->n_ids + at, .n = len + around};
     }
-    e->n_ids += n + 2 * pieces;
+    e->n_ids += n + around * pieces;
     e->n_pieces += pieces;
     return QA_OK;
 }
@@ -208,7 +200,7 @@ static qa_status collect(struct embedder *e, size_t n, float *out, qa_error *err
 static qa_status embed(void *self, enum embedder_side side, const struct embedder_text *texts, size_t n, const atomic_int *cancel, float *out,
                        qa_error *err) {
     struct embedder *e = self;
-    const char *prefix = e->prefixes[side == EMBEDDER_QUERY];
+    const struct prefix *prefix = &e->prefixes[side];
     qa_status status = QA_OK;
     e->cancel = cancel;
     for (size_t done = 0, taken; status == QA_OK && done < n; done += taken) {
@@ -249,20 +241,38 @@ static void close_embedder(void *self) {
     free(e->blocks);
     free(e->name);
     free(e->fingerprint);
-    free(e->prefixes[0]);
-    free(e->prefixes[1]);
+    for (size_t i = 0; i < EMBEDDER_SIDES; i++)
+        free(e->prefixes[i].ids);
     free(e->about);
     free(e);
 }
 
 static const struct embedder_ops ops = {embed, count_tokens, close_embedder};
 
-static bool copy_strings(struct embedder *e, const struct embed_options *o) {
-    e->name = strdup(o->name);
-    e->fingerprint = strdup(o->fingerprint);
-    e->prefixes[0] = o->passage_prefix ? strdup(o->passage_prefix) : NULL;
-    e->prefixes[1] = o->query_prefix ? strdup(o->query_prefix) : NULL;
-    return e->name && e->fingerprint && (e->prefixes[0] || !o->passage_prefix) && (e->prefixes[1] || !o->query_prefix);
+static qa_status read_prefix(struct embedder *e, const struct embed_options *o, enum embedder_side side, qa_error *err) {
+    struct prefix *p = &e->prefixes[side];
+    const char *text = embedder_prefix(&o->prefixes, side);
+    size_t len = strlen(text);
+    p->ids = embed_allocate(len, sizeof *p->ids);
+    if (!p->ids)
+        return error_no_memory(err, "opening an embedder");
+    p->n = tokenizer_tokens(e->tokenizer, text, len, len, p->ids, NULL);
+    if (p->n + 2 >= e->context)
+        return error_set(err, QA_BAD_CONFIG, "the model %s: a prefix of %zu tokens leaves no room for text in a context of %zu", o->path, p->n, e->context);
+    return QA_OK;
+}
+
+static qa_status name_all(struct embedder *e, const struct embed_options *o, qa_error *err) {
+    static const char *const precisions[] = {[EMBED_INT8] = "int8", [EMBED_BF16] = "bf16", [EMBED_F32] = "f32"};
+    char mark[24];
+    embedder_mark_prefixes(&o->prefixes, mark);
+    if (!(e->name = strdup(o->name)))
+        return error_no_memory(err, "opening an embedder");
+    if (asprintf(&e->fingerprint, "%s%s", o->fingerprint, mark) < 0)
+        e->fingerprint = NULL;
+    if (asprintf(&e->about, "%s, %s", precisions[e->encoder.layers[0].qkv.precision], e->encoder.kernels->name) < 0)
+        e->about = NULL;
+    return e->fingerprint && e->about ? QA_OK : error_no_memory(err, "opening an embedder");
 }
 
 static const struct embed_kernels *find_kernels(const char *name) {
@@ -275,13 +285,10 @@ static const struct embed_kernels *find_kernels(const char *name) {
 }
 
 static qa_status open_embedder(struct embedder *e, const struct embed_options *o, qa_error *err) {
-    static const char *const precisions[] = {"f32", "bf16", "int8"};
     struct model_gguf *gguf = NULL;
     const struct embed_kernels *kernels = find_kernels(o->kernels);
     if (!kernels)
         return error_set(err, QA_UNSUPPORTED, "this processor has no %s", o->kernels);
-    if (!copy_strings(e, o))
-        return error_no_memory(err, "opening an embedder");
     qa_status status = model_gguf_open(o->path, &gguf, err);
     if (status == QA_OK)
         status = encoder_load(gguf, kernels, o->precision, &e->encoder, err);
@@ -303,12 +310,9 @@ static qa_status open_embedder(struct embedder *e, const struct embed_options *o
     e->n_workers = o->threads ? o->threads : processors > 0 ? (size_t)processors : 1;
     if (e->n_workers > MAX_THREADS)
         e->n_workers = MAX_THREADS;
-    enum embed_precision precision = e->encoder.layers[0].qkv.precision;
-    if (asprintf(&e->about, "%s, %s", precisions[precision], kernels->name) < 0) {
-        e->about = NULL;
-        return error_no_memory(err, "opening an embedder");
-    }
-    return QA_OK;
+    for (size_t side = 0; status == QA_OK && side < EMBEDDER_SIDES; side++)
+        status = read_prefix(e, o, (enum embedder_side)side, err);
+    return status == QA_OK ? name_all(e, o, err) : status;
 }
 
 qa_status embed_open(const struct embed_options *options, struct embedder_port *out, qa_error *err) {
