@@ -13,8 +13,8 @@
  *
  * int8. Activations are u8 with a step and a zero point for each row, weights s8 with a scale for each column:
  *     sum x w = step * scale * (sum q w - zero * sum w)
- * the sums in 32 bits and exact. Without VNNI products of four are added in 16 bits, which holds when activations have 7 bits and
- * weights lie within +-64: activation_max and weight_max say what a table can bear (4 * 127 * 64 = 32,512). */
+ * the sums in 32 bits and exact. Without VNNI a processor adds two products in 16 bits first, which holds when activations have 7 bits
+ * (2 * 127 * 127 = 32,258): activation_max and weight_max say what a table can bear. */
 #ifndef EMBED_KERNELS_H
 #define EMBED_KERNELS_H
 
@@ -24,8 +24,11 @@
 
 enum { EMBED_PANEL_MAX = 32, EMBED_K_STEP = 8, EMBED_ALIGNMENT = 64 };
 
+/* A row whose numbers are all nearer to each other than this is as good as zeros: a step of 1. */
+#define EMBED_LEAST_RANGE 1e-30F
+
 struct embed_row {
-    float step;
+    float step; /* no number when one of the row is none or infinite: then its product is none either, and it shows */
     int32_t zero;
 };
 

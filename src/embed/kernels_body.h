@@ -164,14 +164,16 @@ INLINE void store_part(float *p, vec v, size_t n) {
 static void quantise(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row) {
     const float most = ACTIVATION_MAX;
     for (size_t r = 0; r < rows; r++, x += n, out += n) {
-        vec low = {0}, high = {0};
+        vec low = {0}, high = {0}, odd = {0};
         for (size_t i = 0; i < n; i += LANES) {
             vec v = load_part(x + i, n - i, 0) * (factor ? load_part(factor + i, n - i, 0) : splat(1));
-            low = smaller(v, low); /* a NaN counts as what there was */
+            low = smaller(v, low);
             high = larger(v, high);
+            odd += v - v; /* no number where one of them is none or infinite */
         }
-        float least = -max_lanes(-low), range = max_lanes(high) - least;
-        float step = range > 0 && range < INFINITY ? range / most : 1, zero = range < INFINITY ? rintf(-least / step) : 0;
+        float least = -max_lanes(-low), range = max_lanes(high) - least + sum_lanes(odd);
+        float step = range > EMBED_LEAST_RANGE ? range / most : 1, zero = range < INFINITY ? rintf(-least / step) : 0;
+        step = range < INFINITY ? step : NAN;
         vec inverse = splat(1 / step), offset = splat(zero);
         for (size_t i = 0; i < n; i += LANES) {
             vec v = load_part(x + i, n - i, 0) * (factor ? load_part(factor + i, n - i, 0) : splat(1));
@@ -209,7 +211,7 @@ static void add_norm(float *x, const float *add, size_t rows, size_t n, const fl
 
 /* For x <= 0; below -87 the result is about 1e-38, not 0. */
 INLINE vec exp_vector(vec x) {
-    x = larger(x, splat(-87));
+    x = larger(splat(-87), x); /* what is no number stays none */
     vec n = round_vector(x * splat(1.44269504F));
     vec r = x - n * splat(0.693359375F) + n * splat(2.12194440e-4F);
     vec p = splat(1.0F / 720);

@@ -33,13 +33,15 @@ static void multiply_int8(const uint8_t *x, const struct embed_row *row, size_t 
 static void quantise(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row) {
     const float most = (float)embed_kernels_plain.activation_max;
     for (size_t r = 0; r < rows; r++, x += n, out += n) {
-        float low = 0, high = 0;
+        float low = 0, high = 0, odd = 0;
         for (size_t i = 0; i < n; i++) {
             float v = x[i] * (factor ? factor[i] : 1);
             low = fminf(low, v);
             high = fmaxf(high, v);
+            odd += v - v; /* no number where one of them is none or infinite */
         }
-        float range = high - low, step = range > 0 && range < INFINITY ? range / most : 1, zero = range < INFINITY ? rintf(-low / step) : 0;
+        float range = high - low + odd, step = range > EMBED_LEAST_RANGE ? range / most : 1, zero = range < INFINITY ? rintf(-low / step) : 0;
+        step = range < INFINITY ? step : NAN;
         for (size_t i = 0; i < n; i++) {
             float v = x[i] * (factor ? factor[i] : 1);
             out[i] = (uint8_t)fminf(fmaxf(rintf(v / step) + zero, 0), most);
