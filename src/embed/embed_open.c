@@ -13,6 +13,7 @@ enum {
     BLOCK = 256,             /* tokens: their activations stay in the second-level cache while all weights pass by */
     GROUP = 64 * BLOCK,      /* tokens of a call that are worked on at once, a longer text's aside */
     MAX_THREADS = 64,
+    MAX_ROOM = 64 << 20,     /* floats of the widest activations of a thread: small files can promise huge ones */
 };
 
 struct piece { /* of a text, or all of it */
@@ -307,6 +308,10 @@ static qa_status open_embedder(struct embedder *e, const struct embed_options *o
     if (e->context < 3)
         return error_set(err, QA_CORRUPT, "the model %s: a context of %zu tokens leaves no room for text", o->path, e->context);
     e->rows = e->context > BLOCK ? e->context : BLOCK;
+    size_t wide = 3 * e->encoder.hidden > e->encoder.inner ? 3 * e->encoder.hidden : e->encoder.inner;
+    if (e->rows > MAX_ROOM / wide)
+        return error_set(err, QA_TOO_LARGE, "the model %s: a context of %zu tokens with layers of %zu is too large; with a context of %zu it can be used", o->path,
+                         e->context, wide, (size_t)MAX_ROOM / wide);
     e->n_workers = o->threads ? o->threads : processors > 0 ? (size_t)processors : 1;
     if (e->n_workers > MAX_THREADS)
         e->n_workers = MAX_THREADS;
