@@ -187,7 +187,7 @@ static void quantise(const float *x, size_t rows, size_t n, const float *factor,
 }
 
 static void add_norm(float *x, const float *add, size_t rows, size_t n, const float *gamma, const float *beta, float epsilon) {
-    for (size_t r = 0; r < rows; r++, x += n, add += add ? n : 0) {
+    for (size_t r = 0; r < rows; r++, x += n, add = add ? add + n : NULL) {
         vec total = {0}, squares = {0};
         for (size_t i = 0; i < n; i += LANES) {
             vec v = load_part(x + i, n - i, 0);
