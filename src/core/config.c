@@ -364,10 +364,26 @@ static qa_status get_prefix(const struct loader *l, const struct yaml_node *map,
     return QA_OK;
 }
 
+static qa_status get_precision(const struct loader *l, const struct yaml_node *map, const char *role, enum embed_precision *out) {
+    static const char *const names[] = {[EMBED_INT8] = "int8", [EMBED_BF16] = "bf16", [EMBED_F32] = "f32"};
+    const struct yaml_node *node = yaml_get(map, "precision");
+    if (!node)
+        return QA_OK;
+    if (strcmp(role, "embedder") != 0 || yaml_get(map, "url"))
+        return FAIL(l, node, "\"precision\" is for an embedder on this machine");
+    for (size_t i = 0; node->kind == YAML_TEXT && i < COUNT(names); i++)
+        if (strcmp(node->text, names[i]) == 0) {
+            *out = (enum embed_precision)i;
+            return QA_OK;
+        }
+    return FAIL(l, node, "\"precision\" must be int8, bf16 or f32");
+}
+
 /* Where a server is, or a name or file with settings. */
 static qa_status take_model_map(const struct loader *l, const struct yaml_node *node, const char *key, struct config_model *out) {
     enum { MAX_CONTEXT = 10000000, MAX_TIMEOUT = 24 * 60 * 60 };
-    static const char *const keys[] = {"url", "model", "key_env", "key_file", "dimensions", "context", "query_prefix", "passage_prefix", "timeout_seconds"};
+    static const char *const keys[] = {"url", "model", "key_env", "key_file", "dimensions", "context", "query_prefix", "passage_prefix", "precision",
+                                       "timeout_seconds"};
     qa_status status = check_keys(l, node, key, " in a model", keys, COUNT(keys));
     if (status != QA_OK || (status = get_text(l, node, "url", &out->url)) != QA_OK || (status = get_text(l, node, "model", &out->model)) != QA_OK ||
         (status = get_text(l, node, "key_env", &out->key_env)) != QA_OK || (status = get_path(l, node, "key_file", &out->key_file)) != QA_OK ||
@@ -375,6 +391,7 @@ static qa_status take_model_map(const struct loader *l, const struct yaml_node *
         (status = get_count(l, node, "context", MAX_CONTEXT, &out->context)) != QA_OK ||
         (status = get_prefix(l, node, key, "query_prefix", &out->query_prefix)) != QA_OK ||
         (status = get_prefix(l, node, key, "passage_prefix", &out->passage_prefix)) != QA_OK ||
+        (status = get_precision(l, node, key, &out->precision)) != QA_OK ||
         (status = get_count(l, node, "timeout_seconds", MAX_TIMEOUT, &out->timeout_seconds)) != QA_OK)
         return status;
     if (!out->model)
@@ -388,6 +405,7 @@ static qa_status take_model_map(const struct loader *l, const struct yaml_node *
         named.context = out->context;
         named.query_prefix = out->query_prefix;
         named.passage_prefix = out->passage_prefix;
+        named.precision = out->precision;
         if (out->dimensions)
             return FAIL(l, node, "\"dimensions\" goes with \"url\"; a local model says its own");
         if (out->timeout_seconds)

@@ -2,6 +2,7 @@
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
+#include "embed/embed.h"
 #include "ingest/ingest.h"
 
 struct config_source {
@@ -28,6 +29,7 @@ struct config_model {
     const char *key_env, *key_file;  /* where its key stands; NULL: no key */
     size_t dimensions, context;      /* 0: as the model says */
     const char *query_prefix, *passage_prefix; /* of an embedder; NULL: as models.conf says, "": none */
+    enum embed_precision precision;  /* of an embedder that our own encoder runs */
     size_t timeout_seconds;          /* of a server; 0: the usual */
 };
 /* The same from one text: "none", a name of models.conf, or (with a slash or ".gguf" at its end) a file, relative to `folder`. */

@@ -1,6 +1,7 @@
 /* Which models are meant, and opening them. Nothing is loaded before it is needed: a search by words never pays for a language model. */
 #include "base/file.h"
 #include "core/core.h"
+#include "embed/embed.h"
 #include "llm/llm.h"
 #include "model/model.h"
 #include "net/http.h"
@@ -100,12 +101,30 @@ static qa_status find_local(qa *q, struct arena *a, const struct config_model *c
     return o->fingerprint ? QA_OK : arena_error(a, err, "opening a model");
 }
 
+/* By our own encoder where it knows the family. It is made for files that a stranger wrote, so it needs no trial. */
+static qa_status open_own(qa *q, const struct config_model *choice, const struct llm_options *o, qa_error *err) {
+    const struct embed_options own = {
+        .path = o->path,
+        .name = o->name,
+        .fingerprint = o->fingerprint,
+        .prefixes = o->prefixes,
+        .context = o->context,
+        .precision = choice->precision,
+    };
+    return embed_open(&own, &q->embedder, err);
+}
+
 static qa_status open_local(qa *q, const struct config_model *choice, const char *standard, enum model_role role, qa_error *err) {
     struct local local;
     struct arena a; /* of the list, and of the options: who opens copies them */
     arena_init(&a, LIST_CEILING);
     qa_status status = find_local(q, &a, choice, standard, role, &local, err);
-    if (status == QA_OK && local.here) {
+    bool own = false;
+    if (status == QA_OK && local.here && role == MODEL_EMBEDDER) {
+        status = open_own(q, choice, &local.options, err);
+        own = status != QA_UNSUPPORTED;
+    }
+    if (local.here && (status == QA_OK || status == QA_UNSUPPORTED) && !own) {
         status = role == MODEL_EMBEDDER ? llm_open_embedder(&local.options, &q->embedder, err) : llm_open_generator(&local.options, &q->generator, err);
         if (status == QA_OK && !local.options.trusted)
             model_note_trial(local.options.path, &local.identity, llm_version());

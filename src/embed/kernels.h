@@ -1,0 +1,63 @@
+/* What an encoder spends its time on, once for each kind of processor: plain C, AVX2, AVX-512, and on top of it VNNI and BF16. The plain ones are the
+ * reference that the others are tested against.
+ *
+ * A matrix product multiplies rows of activations with weights that were packed in panels: `panel` columns side by side, so that a row of a panel
+ * is what a few vector registers hold.
+ *     f32:   [n / panel][k][panel]           floats
+ *     bf16:  [n / panel][k / 2][panel][2]    16-bit floats, pairs of rows together
+ *     int8:  [n / panel][k / 4][panel][4]    bytes, four rows together
+ * n is padded with zeros to whole panels; k must be a multiple of EMBED_K_STEP for bf16 and int8, and is any for f32.
+ *
+ * Every sum runs over k in order, whatever the number of rows: so a row's result does not depend on its neighbours. Kernels of two kinds of
+ * processor differ in the last bits.
+ *
+ * int8. Activations are u8 with a step and a zero point for each row, weights s8 with a scale for each column:
+ *     sum x w = step * scale * (sum q w - zero * sum w)
+ * the sums in 32 bits and exact. Without VNNI a processor adds two products in 16 bits first, which holds when activations have 7 bits
+ * (2 * 127 * 127 = 32,258): activation_max and weight_max say what a table can bear. */
+#ifndef EMBED_KERNELS_H
+#define EMBED_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { EMBED_PANEL_MAX = 32, EMBED_K_STEP = 8, EMBED_ALIGNMENT = 64 };
+
+/* A row whose numbers are all nearer to each other than this is as good as zeros: a step of 1. */
+#define EMBED_LEAST_RANGE 1e-30F
+
+struct embed_row {
+    float step; /* no number when one of the row is none or infinite: then its product is none either, and it shows */
+    int32_t zero;
+};
+
+struct embed_kernels {
+    const char *name;
+    size_t panel;
+    int activation_max, weight_max;
+    /* out[r * out_stride + c] = bias[c] + sum over k of x[r * x_stride + k] * packed; bias may be NULL. */
+    void (*multiply_f32)(const float *x, size_t x_stride, size_t rows, size_t k, const float *packed, size_t n, const float *bias, float *out,
+                         size_t out_stride);
+    /* NULL where the processor has no such products. */
+    void (*multiply_bf16)(const uint16_t *x, size_t rows, size_t k, const uint16_t *packed, size_t n, const float *bias, float *out);
+    /* sums[c]: of the column's packed weights. x without gaps, as out. */
+    void (*multiply_int8)(const uint8_t *x, const struct embed_row *row, size_t rows, size_t k, const int8_t *packed, const float *scale,
+                          const int32_t *sums, size_t n, const float *bias, float *out);
+    /* Rows of n floats to bytes, each float first multiplied by factor[i] (NULL: 1). */
+    void (*quantise)(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row);
+    /* x = gamma * (x + add - mean) / sqrt(variance + epsilon) + beta, for each row of n; add may be NULL. */
+    void (*add_norm)(float *x, const float *add, size_t rows, size_t n, const float *gamma, const float *beta, float epsilon);
+    void (*gelu)(float *x, size_t n); /* with the error function, not its tanh approximation */
+    void (*softmax)(float *x, size_t n);
+    void (*widen_f16)(const void *x, size_t n, float *out); /* x unaligned */
+};
+
+extern const struct embed_kernels embed_kernels_plain, embed_kernels_avx2, embed_kernels_avx512, embed_kernels_vnni, embed_kernels_bf16;
+
+/* The best that this processor can, or less where QUAERE_CPU says so (plain, avx2, avx512, vnni, bf16). */
+const struct embed_kernels *embed_choose_kernels(void);
+/* All that this processor can, the plain one first: for tests. */
+size_t embed_list_kernels(const struct embed_kernels *out[5]);
+
+#endif
