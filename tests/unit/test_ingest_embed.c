@@ -273,7 +273,7 @@ static void test_stopped_and_gone_on(void **state) {
 static void test_stopping_leaves_the_same_vectors(void **state) {
     (void)state;
     add_many("a.md", MANY, 180);
-    embedder.fail_at = 6; /* in the second transaction */
+    embedder.fail_at = 5; /* the first step of the second transaction */
     assert_int_equal(embed(), QA_REMOTE);
     assert_int_equal(embed(), QA_OK);
     char *interrupted = dump();
@@ -291,7 +291,7 @@ static void test_stopping_leaves_the_same_vectors(void **state) {
 static void test_embedder_fails(void **state) {
     (void)state;
     add_many("a.md", MANY, MANY);
-    embedder.fail_at = 6; /* in the second transaction */
+    embedder.fail_at = 5; /* the first step of the second transaction */
     assert_int_equal(embed(), QA_REMOTE);
     assert_string_equal(err.message, "the embedder failed on purpose");
     size_t kept = report.embedded;
