@@ -321,7 +321,7 @@ QA_API qa_status qa_document_get(qa *q, const char *document, char **json, qa_er
 /* JSON: what the index holds, with what it was made. */
 QA_API qa_status qa_index_info(qa *q, char **json, qa_error *err);
 /* Forgets all vectors and makes them with the embedder in use; words alone are searched until it is done. on_event gets QA_INGEST_EMBEDDING, as in qa_ingest; it and
- * report may be NULL. QA_NOT_FOUND: no embedder. Cancelled, it is continued by the next qa_ingest. */
+ * report may be NULL. QA_NOT_FOUND: no embedder; QA_BAD_USAGE: none is to be used. Cancelled, it is continued by the next qa_ingest. */
 QA_API qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event, void *user), void *user, qa_ingest_report *report,
                                   qa_error *err);
 /* Reads everything and verifies it: QA_CORRUPT with the first damage found. Writes nothing. */

@@ -21,5 +21,5 @@ void __wrap__skip(const char *file, int line) {
 
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t n, CMFixtureFunction set_up, CMFixtureFunction tear_down) {
     int failed = __real__cmocka_run_group_tests(name, tests, n, set_up, tear_down);
-    return failed ? failed : skipped ? SKIPPED : 0;
+    return failed ? 1 : skipped ? SKIPPED : 0;
 }

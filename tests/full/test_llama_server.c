@@ -1,5 +1,5 @@
 // The client of src/remote/ against llama.cpp's own server with SmolLM2: what a real server says, as opposed to what tests/unit/test_remote_*.c think up.
-// The server is built by tools/build-llama --server, which takes minutes the first time; QA_LLAMA_SERVER and QA_TEST_MODELS name others than those of tools/.
+// The server is built by tools/build-llama --server, which takes minutes the first time; QA_LLAMA_SERVER and QUAERE_TEST_MODELS name others than those of tools/.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static int find_parts(void **state) {
     char folder[4096];
     static const char *const names[] = {"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"};
     say_from("QA_LLAMA_SERVER", "tools/build-llama --server", program, sizeof program);
-    say_from("QA_TEST_MODELS", "tools/test-models", folder, sizeof folder);
+    say_from("QUAERE_TEST_MODELS", "tools/test-models", folder, sizeof folder);
     snprintf(model, sizeof model, "%s/smollm2-135m-instruct.gguf", folder);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);

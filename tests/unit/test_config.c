@@ -161,7 +161,7 @@ static void test_messages(void **state) {
         {MODEL "{model: m, url: 127.0.0.1}\n", "/p/quaere.yaml:2:25: \"url\" must begin with http:// or https://, such as http://127.0.0.1:8081/v1"},
         {MODEL "{model: m, url: 'http://x', key: secret}\n",
          "/p/quaere.yaml:2:42: unknown key \"key\" in a model; there are: url, model, key_env, key_file, dimensions, context, query_prefix, "
-         "passage_prefix, timeout_seconds"},
+         "passage_prefix, precision, timeout_seconds"},
         {MODEL "{model: m, url: 'http://x', key_env: A, key_file: b}\n", "/p/quaere.yaml:2:3: give \"key_env\" or \"key_file\", not both"},
         {MODEL "{model: m, key_env: A}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},
         {MODEL "{model: m, key_file: a}\n", "/p/quaere.yaml:2:3: \"generator\" has a key but no \"url\""},

@@ -135,34 +135,67 @@ static void the_sum_says_what_a_file_is(void **state) {
     expect_text(search("embedder: all-MiniLM-L6-v2"), "its SHA-256 is b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53");
 }
 
-/* Tried once, and again when it changes or llama.cpp does. */
-static void an_own_file_is_tried_once(void **state) {
+/* Its stamp is believed while the file is as it was. */
+static void an_own_file_is_summed_once(void **state) {
     (void)state;
     NEED_MODEL(EMBEDDER_FILE);
     fake_tree_put(&tree, "config/quaere/models.conf", "model mine\nrole embedder\nabout x\nlicence y\ndimensions 384\n");
     copy_model(EMBEDDER_FILE, "models/mine.gguf");
     make_own("models/mine.gguf");
     ingest("embedder: mine");
-    char tried[100], first[4000], text[4000];
-    snprintf(tried, sizeof tried, "\ntried %s\n", llm_version());
+    char first[4000], text[4000];
     strcpy(first, read_text("models/mine.gguf.stamp"));
-    expect_text(first, tried);
-    /* the stamp is believed: a sum that is not the file's makes another model of it */
+    expect_text(first, "\nuntried\n"); /* our own encoder ran it */
     strcpy(text, first);
     memcpy(strstr(text, "sha256 ") + 7, "0123456789", 10);
     fake_tree_put(&tree, "models/mine.gguf.stamp", text);
     expect_text(search("embedder: mine"), "were made with another mine than the one in use");
     expect_text(read_text("models/mine.gguf.stamp"), "sha256 0123456789");
-    /* another llama.cpp tries it again */
+    make_own("models/mine.gguf");
+    make_own("models/mine.gguf");
+    assert_string_equal(search("embedder: mine"), "");
+    const char *now = read_text("models/mine.gguf.stamp");
+    assert_memory_equal(strstr(now, "sha256 "), strstr(first, "sha256 "), 7 + 64);
+    assert_string_not_equal(now, first); /* of another time */
+}
+
+static void write_with(const char *models) {
+    qa_answer *answer = NULL;
+    qa_error err = {0};
+    qa_question question = {.text = "how long may a job run?", .forget = true};
+    qa *q = open_with(models);
+    if (qa_ask(q, &question, &answer, &err) != QA_OK)
+        fail_msg("%s", err.message);
+    assert_null(qa_answer_warning(answer));
+    qa_answer_free(answer);
+    qa_close(q);
+}
+
+/* What llama.cpp runs is tried once, and again when it changes or llama.cpp does. */
+static void an_own_file_is_tried_once(void **state) {
+    (void)state;
+    NEED_MODEL(GENERATOR_FILE);
+    static const char mine[] = "embedder: none, generator: models/mine.gguf";
+    qa *q = open_with("embedder: none, generator: none");
+    const char *paths[] = {fake_tree_path(&tree, "docs")};
+    qa_ingest_options options = {.paths = paths, .n_paths = 1};
+    assert_int_equal(qa_ingest(q, &options, NULL, NULL), QA_OK);
+    qa_close(q);
+    copy_model(GENERATOR_FILE, "models/mine.gguf");
+    make_own("models/mine.gguf");
+    char tried[100], first[4000], text[4000];
+    snprintf(tried, sizeof tried, "\ntried %s\n", llm_version());
+    write_with(mine);
+    strcpy(first, read_text("models/mine.gguf.stamp"));
+    expect_text(first, tried);
     strcpy(text, first);
     strcpy(strstr(text, "\ntried "), "\ntried 0.0.1\n");
     fake_tree_put(&tree, "models/mine.gguf.stamp", text);
-    assert_string_equal(search("embedder: mine"), "");
+    write_with(mine);
     assert_string_equal(read_text("models/mine.gguf.stamp"), first);
-    /* and so does another file */
     make_own("models/mine.gguf");
     make_own("models/mine.gguf");
-    assert_string_equal(search("embedder: mine"), "");
+    write_with(mine);
     const char *now = read_text("models/mine.gguf.stamp");
     expect_text(now, tried);
     assert_string_not_equal(now, first);
@@ -406,7 +439,7 @@ static void files_that_are_none(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_sum_says_what_a_file_is), TEST(an_own_file_is_tried_once), TEST(a_failed_trial_is_not_noted), TEST(prefixes_belong_to_the_vectors),
+        TEST(the_sum_says_what_a_file_is), TEST(an_own_file_is_summed_once), TEST(an_own_file_is_tried_once), TEST(a_failed_trial_is_not_noted), TEST(prefixes_belong_to_the_vectors),
         TEST(a_missing_model), TEST(a_server), TEST(files_that_are_none),
         TEST(a_generator_without_room), TEST(a_caller_is_told_nothing_of_hidden_documents), TEST(a_question_without_a_word), TEST(secrets_of_an_address),
     };

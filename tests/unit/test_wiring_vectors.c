@@ -254,7 +254,7 @@ static void reembedding(void **state) {
     assert_string_equal(qa_hits_get(hits, 0)->document, "jobs.md");
     qa_hits_free(hits);
     wiring_open(w, "{embedder: none, generator: none}");
-    assert_int_equal(qa_index_reembed(w->q, NULL, NULL, &w->report, &err), QA_NOT_FOUND); /* before anything is forgotten */
+    assert_int_equal(qa_index_reembed(w->q, NULL, NULL, &w->report, &err), QA_BAD_USAGE); /* before anything is forgotten */
     char *info = NULL;
     assert_int_equal(qa_index_info(w->q, &info, NULL), QA_OK);
     assert_true(says(info, "\"embedder\": \"vectors\"") && says(info, "\"pending\": 0"));
