@@ -113,6 +113,7 @@ void cli_print_conversations(FILE *to, const char *json);
 void cli_print_conversation(FILE *to, const char *json);
 char *cli_json_member(const char *json, const char *name); /* a string member, malloc'd; NULL if it is none */
 
-extern const struct cli_command cmd_init, cmd_ingest, cmd_search, cmd_ask, cmd_chat, cmd_eval, cmd_list, cmd_show, cmd_conversations, cmd_index, cmd_model;
+extern const struct cli_command cmd_init, cmd_ingest, cmd_search, cmd_ask, cmd_chat, cmd_eval, cmd_list, cmd_show, cmd_conversations, cmd_index, cmd_model,
+    cmd_bench;
 
 #endif

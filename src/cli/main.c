@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_init, &cmd_ingest, &cmd_search, &cmd_ask, &cmd_chat, &cmd_conversations, &cmd_list, &cmd_show, &cmd_index, &cmd_model, &cmd_eval, NULL,
+    &cmd_init, &cmd_ingest, &cmd_search, &cmd_ask, &cmd_chat, &cmd_conversations, &cmd_list, &cmd_show, &cmd_index, &cmd_model, &cmd_eval, &cmd_bench, NULL,
 };
 
 static int unknown_command(const char *name) {

@@ -52,6 +52,10 @@ qa_status core_find_conversation(const struct memory_port *memory, struct arena 
  * vectors the index holds, which comes before the program's default; NULL: none. A failure is told again at each call. */
 qa_status core_open_embedder(qa *q, const char *made_with, struct embedder_port **out, qa_error *err);
 qa_status core_open_generator(qa *q, struct generator_port **out, qa_error *err);
+/* The file of an embedder, and how to open it, all in the arena; nothing is opened. `model`: a name or a file; NULL: the one in use, else the program's default.
+ * QA_BAD_CONFIG for one that does not run on this machine. */
+struct llm_options;
+qa_status core_find_embedder(qa *q, struct arena *a, const char *model, struct llm_options *out, qa_error *err);
 /* The error of an index whose vectors are not those of `embedder` (NULL: there is none), with what to do about it. */
 qa_status core_other_embedder(const struct index_space *space, const struct embedder_port *embedder, qa_error *err);
 /* Option, environment variable, configuration. */

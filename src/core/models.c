@@ -133,6 +133,22 @@ static qa_status open_local(qa *q, const struct config_model *choice, const char
     return status;
 }
 
+qa_status core_find_embedder(qa *q, struct arena *a, const char *model, struct llm_options *out, qa_error *err) {
+    struct config_model choice = q->embedder_choice;
+    struct local local = {0};
+    qa_status status = model ? config_read_model(a, model, ".", &choice, err) : QA_OK;
+    if (status != QA_OK)
+        return status;
+    if (choice.none || choice.url)
+        return error_set(err, QA_BAD_CONFIG, "the embedder is %s, which does not run on this machine; name one that does with --model",
+                         choice.none ? "\"none\"" : choice.url);
+    if (!choice.name && !choice.file)
+        choice.name = CORE_EMBEDDER; /* wanted, not only welcome */
+    status = find_local(q, a, &choice, CORE_EMBEDDER, MODEL_EMBEDDER, &local, err);
+    *out = local.options;
+    return status;
+}
+
 /* ---- Servers ---- */
 
 static qa_status read_key(struct arena *a, const struct config_model *m, const char **out, qa_error *err) {
