@@ -1,8 +1,9 @@
 /* Answers token by token. What was computed stays in the context between calls: the tokens that a prompt begins with and that the last one began with too are not
  * computed again, which is most of a conversation when its stable part stands first.
  *
- * The last bits of a result depend on how many tokens were computed in one go, and near ties turn on them. So prompts are cut every LLM_BATCH tokens from
- * their start, and only whole batches are used again, not the tokens of an answer: a request gets the same bytes whatever was asked before.
+ * The last bits of a result depend on how many tokens were computed in one go, and near ties turn on them. So where prompts are cut depends on nothing but themselves:
+ * before each message of the user, which is where conversations that begin alike part, and after LLM_BATCH tokens. Only batches that would be cut alike are used again,
+ * not the tokens of an answer: a request gets the same bytes whatever was asked before.
  *
  * The likeliest token is taken by our own loop: llama.cpp's sampler would first copy the whole vocabulary for each token. */
 #include "base/clock.h"
@@ -22,7 +23,8 @@ struct generator {
     struct llm_prompt prompt;
     struct llm_tokens wanted;       /* the prompt */
     struct llm_tokens kept;         /* what the context holds */
-    size_t in_batches;              /* of these, how many from the first were computed in whole batches */
+    struct llm_tokens turns;        /* of the prompt: how many tokens stand before each message of the user */
+    struct llm_tokens ends;         /* how many of the kept tokens each batch of their prompt ended with */
     struct llm_batch batch;
     char *text;                     /* of one token */
     size_t text_cap;
@@ -37,8 +39,8 @@ static void keep(struct generator *g, size_t n) {
         n = 0;
     }
     g->kept.n = n;
-    if (g->in_batches > n)
-        g->in_batches = n;
+    while (g->ends.n && (size_t)g->ends.items[g->ends.n - 1] > n)
+        g->ends.n--;
 }
 
 /* Before each computation, since others come and go. */
@@ -67,21 +69,37 @@ static qa_status advance(struct generator *g, const llama_token *tokens, size_t 
     return QA_OK;
 }
 
-static qa_status read_prompt(struct generator *g, size_t *reused, qa_error *err) {
-    size_t same = 0;
-    while (same < g->in_batches && same + 1 < g->wanted.n && g->kept.items[same] == g->wanted.items[same])
+/* Where the batch that begins with token `at` ends; *turn: the message of the user that comes next, counted on from call to call. */
+static size_t batch_end(const struct generator *g, size_t at, size_t *turn) {
+    while (*turn < g->turns.n && (size_t)g->turns.items[*turn] <= at)
+        ++*turn;
+    size_t next = *turn < g->turns.n ? (size_t)g->turns.items[*turn] : g->wanted.n;
+    return next - at < LLM_BATCH ? next : at + LLM_BATCH;
+}
+
+/* How many tokens of the context are those of this prompt, computed in the batches in which it would compute them. */
+static size_t find_reusable(const struct generator *g) {
+    size_t same = 0, whole = 0, turn = 0;
+    while (same < g->kept.n && same + 1 < g->wanted.n && g->kept.items[same] == g->wanted.items[same])
         same++; /* the last one is computed in any case: it says what comes next */
-    keep(g, same - same % LLM_BATCH);
+    for (size_t i = 0, end; i < g->ends.n && (end = batch_end(g, whole, &turn)) <= same && end == (size_t)g->ends.items[i]; i++)
+        whole = end;
+    return whole;
+}
+
+static qa_status read_prompt(struct generator *g, size_t *reused, qa_error *err) {
+    size_t turn = 0;
+    keep(g, find_reusable(g));
     *reused = g->kept.n;
-    for (size_t at = g->kept.n, n; at < g->wanted.n; at += n) {
-        n = g->wanted.n - at < LLM_BATCH ? g->wanted.n - at : LLM_BATCH;
+    for (size_t at = g->kept.n, end; at < g->wanted.n; at = end) {
+        end = batch_end(g, at, &turn);
         if (llm_cancelled(&g->m))
             return error_set(err, QA_CANCELLED, "cancelled");
-        qa_status status = advance(g, g->wanted.items + at, n, at + n == g->wanted.n, err);
+        qa_status status = advance(g, g->wanted.items + at, end - at, end == g->wanted.n, err);
+        if (status == QA_OK)
+            status = llm_tokens_add(&g->ends, (llama_token)end, err);
         if (status != QA_OK)
             return status;
-        if (n == LLM_BATCH)
-            g->in_batches = g->kept.n;
     }
     return QA_OK;
 }
@@ -194,7 +212,7 @@ static qa_status generate(void *self, const struct generator_request *request, s
         return status;
     g->m.cancel = request->cancel;
     struct llama_sampler *sampler = request->temperature > 0 ? make_sampler(request) : NULL;
-    status = llm_prompt_build(&g->prompt, &g->m, request->messages, request->n_messages, &g->wanted, err);
+    status = llm_prompt_build(&g->prompt, &g->m, request->messages, request->n_messages, &g->wanted, &g->turns, err);
     if (status == QA_OK) {
         out->prompt_tokens = g->wanted.n;
         if (g->wanted.n > g->m.context_tokens || request->max_tokens > g->m.context_tokens - g->wanted.n)
@@ -228,6 +246,8 @@ static void close_generator(void *self) {
     llm_batch_free(&g->batch);
     llm_tokens_free(&g->wanted);
     llm_tokens_free(&g->kept);
+    llm_tokens_free(&g->turns);
+    llm_tokens_free(&g->ends);
     free(g->text);
     llm_unload(&g->m);
     free(g);

@@ -8,7 +8,7 @@
 enum {
     LLM_DEFAULT_CONTEXT = 4096,
     LLM_MAX_EMBEDDER_CONTEXT = 2048, /* attention without a cache costs its square in memory; longer texts are cut in pieces anyway */
-    LLM_BATCH = 128,                 /* tokens of a prompt in one go (llm_generate.c); 512 were not faster */
+    LLM_BATCH = 256,                 /* tokens of a prompt in one go, at most (llm_generate.c); 512 were not faster */
     LLM_MAX_THREADS = 64,
     LLM_MAX_GENERATION_THREADS = 8,  /* a single token is bound by memory, and more threads only wait for each other */
     LLM_MAX_EMBEDDING_THREADS = 16,  /* each has a context of its own */
@@ -91,8 +91,8 @@ struct llm_prompt {
     const char *form;               /* the model's own template or the name of one of llama.cpp's */
 };
 void llm_prompt_open(struct llm_prompt *p, const struct llm_model *m);
-/* Sets out->n to 0 first. */
+/* Sets out->n and turns->n to 0 first. turns: how many tokens stand before the text of each user message but a first one. */
 qa_status llm_prompt_build(const struct llm_prompt *p, const struct llm_model *m, const struct generator_message *messages, size_t n,
-                           struct llm_tokens *out, qa_error *err);
+                           struct llm_tokens *out, struct llm_tokens *turns, qa_error *err);
 
 #endif

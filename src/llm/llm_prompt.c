@@ -102,8 +102,8 @@ void llm_prompt_open(struct llm_prompt *p, const struct llm_model *m) {
 }
 
 qa_status llm_prompt_build(const struct llm_prompt *p, const struct llm_model *m, const struct generator_message *messages, size_t n,
-                           struct llm_tokens *out, qa_error *err) {
-    out->n = 0;
+                           struct llm_tokens *out, struct llm_tokens *turns, qa_error *err) {
+    out->n = turns->n = 0;
     if (!n || n > MAX_MESSAGES)
         return error_set(err, QA_TOO_LARGE, "a conversation of %zu messages; from 1 to %d can be written as a prompt", n, MAX_MESSAGES);
     char *form = NULL;
@@ -120,6 +120,8 @@ qa_status llm_prompt_build(const struct llm_prompt *p, const struct llm_model *m
         status = llm_tokenize(m, at, (size_t)(end - at), true, out, err);
         if (i == 0 && add_bos && out->n > 1 && out->items[1] == bos) /* the template wrote it too */
             memmove(out->items + 1, out->items + 2, (--out->n - 1) * sizeof *out->items);
+        if (status == QA_OK && i && i < n && messages[i].role == GENERATOR_USER)
+            status = llm_tokens_add(turns, (llama_token)out->n, err);
         if (status == QA_OK && i < n) {
             status = llm_tokenize(m, messages[i].text, strlen(messages[i].text), false, out, err);
             at = end + strlen(holder);
