@@ -1,5 +1,5 @@
-/* What a written sentence may not change, however many words it shares with a passage: what stands in back-quotes, a number's sign and unit, which of two
- * opposites is said, and whether something is destroyed. Overlap of words does not see these; each rule here only refuses.
+/* What a written sentence may not change, however many words it shares with a passage: what stands in back-quotes, a number's sign and unit and what it
+ * counts, which of two opposites is said, and whether something is destroyed. Overlap of words does not see these; each rule here only refuses.
  *
  * The lists are general English and no product's. They cannot be complete: the check stays a filter and no proof (docs/answering.md). */
 #include "answer/answer_internal.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASSAGE_WORDS = 8192, NUMBERS = 1024, SURFACE = 64, LEAST_REST = 4 };
+enum { PASSAGE_WORDS = 8192, NUMBERS = 1024, COUNTED = 3, SURFACE = 64, LEAST_REST = 4 };
 
 static const char *const opposites[][2] = {
     {"new", "old"},           {"before", "after"},       {"enable", "disable"},     {"enabled", "disabled"},   {"allow", "deny"},
@@ -31,13 +31,15 @@ struct amount {
     uint64_t number; /* hash of its normal form */
     int unit;        /* of `units`; -1: none behind it */
     bool minus;
+    uint64_t counted[COUNTED]; /* the words right behind it, up to one without content: what there are so many of, and its adjectives */
+    size_t n_counted;
 };
 struct text {
     const char *bytes;
     uint64_t *words;         /* surfaces in lower case, sorted once read */
     struct amount *amounts;
     size_t n_words, n_amounts;
-    size_t number_end;       /* a number ended here, and its unit may follow; 0: none */
+    size_t number_end;       /* a number, or a word that it counts, ended here, and more may follow; 0: none */
 };
 
 /* In lower case; what is longer than SURFACE is cut, alike on both sides. */
@@ -76,12 +78,19 @@ static int read_word(void *user, const struct word *word) {
     if (word->kind == WORD_EXACT || t->n_words == PASSAGE_WORDS)
         return 0;
     t->words[t->n_words++] = hash_bytes(surface, n).lo;
-    if (t->n_amounts && t->number_end && word->start <= t->number_end + 1)
-        t->amounts[t->n_amounts - 1].unit = find_unit(surface, n);
+    bool amount = is_amount(word->norm, word->norm_len);
+    struct amount *last = t->number_end ? &t->amounts[t->n_amounts - 1] : NULL;
+    bool follows = last && !amount && (word->start == t->number_end || (word->start == t->number_end + 1 && strchr(" -\n", t->bytes[t->number_end])));
     t->number_end = 0;
-    if (is_amount(word->norm, word->norm_len) && t->n_amounts < NUMBERS) {
+    if (follows && !last->n_counted)
+        last->unit = find_unit(surface, n);
+    if (follows && !word->stop && last->n_counted < COUNTED) {
+        last->counted[last->n_counted++] = hash_bytes(word->norm, word->norm_len).lo;
+        t->number_end = word->end;
+    }
+    if (amount && t->n_amounts < NUMBERS) {
         int unit = t->bytes[word->end] == '%' ? find_unit("%", 1) : -1;
-        t->amounts[t->n_amounts++] = (struct amount){hash_bytes(word->norm, word->norm_len).lo, unit, is_minus(t->bytes, word->start)};
+        t->amounts[t->n_amounts++] = (struct amount){.number = hash_bytes(word->norm, word->norm_len).lo, .unit = unit, .minus = is_minus(t->bytes, word->start)};
         t->number_end = unit < 0 ? word->end : 0;
     }
     return 0;
@@ -142,21 +151,30 @@ static bool alters_code(struct arena *a, const char *sentence, const char *plain
     return false;
 }
 
-/* A number that the passage has only with other signs, or only with other units. */
+static bool count_alike(const struct amount *a, const struct amount *b) {
+    bool alike = !a->n_counted || !b->n_counted || (a->unit >= 0 && a->unit == b->unit);
+    for (size_t i = 0; i < a->n_counted; i++)
+        for (size_t k = 0; k < b->n_counted; k++)
+            alike = alike || a->counted[i] == b->counted[k];
+    return alike;
+}
+
+/* A number that the passage has only with other signs, only with other units, or only of other things. */
 static bool alters_amounts(const struct text *said, const struct text *source) {
     for (size_t i = 0; i < said->n_amounts; i++) {
         const struct amount *a = &said->amounts[i];
-        bool found = false, same_sign = false, same_unit = a->unit < 0, other_unit = false;
+        bool found = false, alike = false, same_sign = false, same_unit = a->unit < 0, other_unit = false;
         for (size_t k = 0; k < source->n_amounts; k++) {
             const struct amount *b = &source->amounts[k];
             if (b->number != a->number)
                 continue;
             found = true;
+            alike = alike || count_alike(a, b);
             same_sign = same_sign || a->minus == b->minus;
             same_unit = same_unit || a->unit == b->unit;
             other_unit = other_unit || b->unit >= 0;
         }
-        if (found && (!same_sign || (!same_unit && other_unit)))
+        if (found && (!alike || !same_sign || (!same_unit && other_unit)))
             return true;
     }
     return false;
