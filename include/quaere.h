@@ -271,6 +271,8 @@ typedef struct qa_stream {
      * included. */
     void (*on_sentence)(const char *text, const qa_sentence *sentence, void *user);
     void (*on_token)(const char *text, size_t len, void *user); /* what the model writes, unchecked, as it writes it */
+    /* What is waited for now, in words for a person: "NAME reads the passages". Over when something else is called, or qa_ask returns. */
+    void (*on_wait)(const char *what, void *user);
     void *user;
 } qa_stream;
 

@@ -51,6 +51,7 @@ struct answer_generation {
     size_t n_turns;
     const atomic_int *cancel;
     void (*on_token)(void *user, const char *text, size_t len);  /* as the model writes it; may be NULL */
+    void (*on_wait)(void *user, const char *why); /* as generator_request.waiting */
     /* A checked sentence; `text` goes from where the one before ended in the answer to s->end, white space between them
      * included. May be NULL. */
     void (*on_sentence)(void *user, const char *text, const struct answer_sentence *s);

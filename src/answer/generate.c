@@ -303,6 +303,11 @@ static qa_status settle(struct stream *s, qa_status status, const qa_error *said
     return s->n_sentences ? finish(s, out, err) : QA_OK;
 }
 
+static void waiting(void *user, const char *why) {
+    const struct stream *s = user;
+    s->g->on_wait(s->g->user, why);
+}
+
 static qa_status write_down(struct stream *s, qa_error *err) {
     struct answer_generation *g = s->g;
     const struct generator_request request = {.messages = g->messages,
@@ -310,6 +315,7 @@ static qa_status write_down(struct stream *s, qa_error *err) {
                                               .max_tokens = g->max_tokens,
                                               .seed = g->seed,
                                               .piece = piece,
+                                              .waiting = g->on_wait ? waiting : NULL,
                                               .user = s,
                                               .cancel = g->cancel};
     qa_status status = g->generator.ops->generate(g->generator.self, &request, &g->result, err);

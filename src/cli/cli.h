@@ -102,6 +102,9 @@ struct cli_flow {
 };
 void cli_flow_text(struct cli_flow *f, const char *text);
 void cli_flow_end(struct cli_flow *f); /* ends the line */
+/* A line on a terminal that says what is waited for, replaced by the next and gone with cli_clear_wait, which goes before anything is printed. */
+void cli_show_wait(const char *what, void *user);
+void cli_clear_wait(void);
 
 void cli_print_answer(FILE *to, const qa_answer *answer);
 /* The two parts of it: nothing but the words, and what stands below them. */

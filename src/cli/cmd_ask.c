@@ -92,6 +92,7 @@ void cli_show_sources(qa_hits *hits, void *user) {
 static void show_sentence(const char *text, const qa_sentence *sentence, void *user) {
     struct stream *s = user;
     (void)sentence;
+    cli_clear_wait();
     s->any = true;
     cli_flow_text(&s->flow, text);
 }
@@ -191,7 +192,7 @@ static int run(struct cli *c) {
     bool streamed = cli_has(c, "stream") || (!c->json && isatty(STDOUT_FILENO) == 1), events = streamed && c->json;
     struct stream stream = {.flow = {.to = stdout, .width = cli_width()}};
     qa_stream told = {.user = &stream, .on_sources = events ? tell_sources : cli_show_sources, .on_sentence = events ? tell_sentence : show_sentence,
-                      .on_token = events && cli_has(c, "raw") ? tell_token : NULL};
+                      .on_token = events && cli_has(c, "raw") ? tell_token : NULL, .on_wait = events || c->quiet ? NULL : cli_show_wait};
     qa_question question = {.text = c->arguments[0], .conversation = cli_value(c, "conversation"), .forget = cli_has(c, "forget"),
                             .extractive = cli_has(c, "extractive"), .stream = streamed ? &told : NULL};
     long k = 5;
@@ -206,6 +207,7 @@ static int run(struct cli *c) {
     if (status == 0) {
         cli_on_signal(q);
         qa_status asked = qa_ask(q, &question, &answer, &err);
+        cli_clear_wait();
         status = asked == QA_OK ? show(c, answer, &stream, streamed) : asked == QA_CANCELLED ? cli_stopped_status() :
                  events ? fail_in_stream(c, &err) : cli_fail(c, &err);
         cli_on_signal(NULL);

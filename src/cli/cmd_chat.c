@@ -212,6 +212,7 @@ static void leave(int number) {
 static void show_sentence(const char *text, const qa_sentence *sentence, void *user) {
     struct chat *chat = user;
     (void)sentence;
+    cli_clear_wait();
     cli_flow_text(&chat->flow, text);
 }
 
@@ -220,12 +221,14 @@ static void answer(struct chat *chat, const char *text) {
     qa_error err = {0};
     qa_answer *fresh = NULL;
     const qa_stream stream = {
-        .on_sources = chat->terminal ? cli_show_sources : NULL, .on_sentence = show_sentence, .user = chat};
+        .on_sources = chat->terminal ? cli_show_sources : NULL, .on_sentence = show_sentence,
+        .on_wait = chat->terminal && !chat->c->quiet ? cli_show_wait : NULL, .user = chat};
     chat->question.text = text;
     chat->question.stream = &stream;
     chat->flow = (struct cli_flow){.to = stdout, .width = cli_width()};
     cli_on_signal(chat->q);
     qa_status status = qa_ask(chat->q, &chat->question, &fresh, &err);
+    cli_clear_wait();
     bool terminated = cli_stopped() == SIGTERM;
     cli_on_signal(NULL);
     signal(SIGTERM, leave);

@@ -103,6 +103,28 @@ void cli_flow_end(struct cli_flow *f) {
     f->space = false;
 }
 
+static bool waiting;
+
+void cli_show_wait(const char *what, void *user) {
+    (void)user;
+    if (isatty(STDERR_FILENO) != 1)
+        return;
+    fflush(stdout);
+    fprintf(stderr, "\r\033[K%s", cli_dim());
+    cli_print_line(stderr, what);
+    fprintf(stderr, " ...%s", cli_plain());
+    fflush(stderr);
+    waiting = true;
+}
+
+void cli_clear_wait(void) {
+    if (waiting) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr); /* what follows goes to standard output */
+    }
+    waiting = false;
+}
+
 void cli_print_line(FILE *to, const char *text) {
     bool space = false, any = false;
     for (size_t i = 0, n = strlen(text); i < n;) {

@@ -152,6 +152,12 @@ static void pass_sentence(void *user, const char *text, const struct answer_sent
     x->stream->on_sentence(text, &told, x->stream->user);
 }
 
+static void pass_wait(void *user, const char *why) {
+    const qa_answer *x = user;
+    if (x->stream && x->stream->on_wait)
+        x->stream->on_wait(why, x->stream->user);
+}
+
 /* That the model no longer sees all of a conversation is said once in it: it is so from then on, and what can be done
  * about it does not change. A history that a caller sends has no such memory: there it is said each time. */
 static void warn_of_dropped_turns(qa_answer *x) {
@@ -174,6 +180,8 @@ static void warn_of_dropped_turns(qa_answer *x) {
 static qa_status generate(qa *q, qa_answer *x, double started, qa_error *err) {
     struct generator_port *generator = NULL;
     qa_error said = {0};
+    if (!q->generator.ops && !q->generator_choice.none)
+        pass_wait(x, "opening the language model");
     qa_status status = core_open_generator(q, &generator, &said);
     if (status == QA_CANCELLED || status == QA_NO_MEMORY)
         return error_set(err, status, "%s", said.message);
@@ -185,6 +193,9 @@ static qa_status generate(qa *q, qa_answer *x, double started, qa_error *err) {
     if (!generator)
         return QA_OK;
     double before = clock_mono_ms() - started;
+    char wait[300];
+    snprintf(wait, sizeof wait, "%s reads the passages", generator->name);
+    pass_wait(x, wait);
     x->generator = generator;
     x->generation = (struct answer_generation){.generator = *generator,
                                                .turns = x->h.question.turns,
@@ -192,6 +203,7 @@ static qa_status generate(qa *q, qa_answer *x, double started, qa_error *err) {
                                                .cancel = &q->cancel,
                                                .on_token = x->stream && x->stream->on_token ? pass_token : NULL,
                                                .on_sentence = x->stream && x->stream->on_sentence ? pass_sentence : NULL,
+                                               .on_wait = pass_wait,
                                                .user = x};
     status = answer_generate(q->words, &x->h.memory, &x->h.found, &x->generation, &x->answer, err);
     if (x->generation.result.first_token_ms > 0)

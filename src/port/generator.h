@@ -23,6 +23,8 @@ struct generator_request {
     /* Each piece of text as it comes, on the calling thread: whole characters of valid UTF-8 (what is invalid arrives as U+FFFD). False: enough, end with
      * GENERATOR_STOPPED. */
     bool (*piece)(void *user, const char *text, size_t len);
+    /* Something is waited for longer than usual, in words for a person: "api.example takes no more requests for now; trying again in 4 s". May be NULL. */
+    void (*waiting)(void *user, const char *why);
     void *user;
     const atomic_int *cancel; /* may be NULL; looked at for every token, also while the prompt is read: QA_CANCELLED */
 };

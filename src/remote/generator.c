@@ -95,7 +95,8 @@ static qa_status generate(void *self, const struct generator_request *request, s
     struct remote_generator *g = self;
     unsigned manners = g->manners;
     double started_ms = clock_mono_ms();
-    struct remote_call call = {.max_answer = MAX_ANSWER, .cancel = request->cancel, .on_body = chat_feed, .user = &g->chat};
+    struct remote_call call = {.max_answer = MAX_ANSWER, .cancel = request->cancel, .on_body = chat_feed, .user = &g->chat,
+                               .on_wait = request->waiting, .wait_user = request->user};
     *out = (struct generator_result){0};
     qa_status status = check_room(g, request, err);
     if (status != QA_OK)

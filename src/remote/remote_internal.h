@@ -30,7 +30,8 @@ struct remote_call {
     size_t body_len, max_answer;
     const atomic_int *cancel;
     bool (*on_body)(void *user, const char *bytes, size_t n); /* may be NULL */
-    void *user;
+    void (*on_wait)(void *user, const char *why); /* before the pause between two attempts; may be NULL */
+    void *user, *wait_user;
     int64_t deadline_ms; /* set by remote_deadline */
     unsigned attempts;   /* made so far */
 };

@@ -44,6 +44,12 @@ bool remote_again(struct remote *r, struct remote_call *call, const struct http_
         return false;
     if (clock_timeout_ms() + wait >= call->deadline_ms)
         return false;
+    if (call->on_wait) {
+        char why[400];
+        snprintf(why, sizeof why, "%s %s; trying again in %u s", r->host,
+                 response->status == 429 ? "takes no more requests for now" : answered ? "fails for now" : "cannot be reached", (wait + 999) / 1000);
+        call->on_wait(call->wait_user, why);
+    }
     if (http_wait(wait, call->cancel))
         return true;
     *status = error_set(err, QA_CANCELLED, "cancelled");

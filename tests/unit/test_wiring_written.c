@@ -31,7 +31,7 @@ static void begin(struct wiring *w, const struct fake_reply *replies, size_t n) 
 enum { NEVER, AT_SOURCES, AT_TOKEN, AT_SENTENCE };
 struct heard {
     char order[400];   /* a letter for each event: S sources, t token, s sentence */
-    char tokens[1000], sentences[1000];
+    char tokens[1000], sentences[1000], waits[1000];
     char json[20000];  /* of the sources */
     qa *q;
     int cancel_at;
@@ -63,9 +63,15 @@ static void hear_sentence(const char *text, const qa_sentence *sentence, void *u
     note(h, 's', AT_SENTENCE);
 }
 
+static void hear_wait(const char *what, void *user) {
+    struct heard *h = user;
+    assert_true(h->order[0] == 'S' && !h->sentences[0]);
+    strcat(strcat(h->waits, what), "\n");
+}
+
 static qa_status ask_hearing(struct wiring *w, const char *conversation, struct heard *h, qa_answer **answer, qa_error *err) {
     h->q = w->q;
-    const qa_stream stream = {.on_sources = hear_sources, .on_token = hear_token, .on_sentence = hear_sentence, .user = h};
+    const qa_stream stream = {.on_sources = hear_sources, .on_token = hear_token, .on_sentence = hear_sentence, .on_wait = hear_wait, .user = h};
     const qa_question question = {.text = asked, .conversation = conversation, .stream = &stream};
     *answer = NULL;
     return qa_ask(w->q, &question, answer, err);
@@ -87,6 +93,7 @@ static void in_order(void **state) {
     qa_answer *answer;
     begin(w, &reply, 1);
     assert_int_equal(ask_hearing(w, NULL, &h, &answer, NULL), QA_OK);
+    assert_string_equal(h.waits, "opening the language model\nwriter reads the passages\n");
     assert_int_equal(h.order[0], 'S');
     assert_int_equal(count(h.order, 'S'), 1);
     assert_int_equal(count(h.order, 't'), 4);
@@ -108,6 +115,20 @@ static void in_order(void **state) {
     qa_answer_free(answer);
 }
 
+/* A pause that a server asks for is no silence. */
+static void busy(void **state) {
+    struct wiring *w = *state;
+    static const struct fake_reply replies[] = {{.head = "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"}, {.body = SAY(VALID) END}};
+    struct heard h = {0};
+    qa_answer *answer;
+    begin(w, replies, 2);
+    assert_int_equal(ask_hearing(w, NULL, &h, &answer, NULL), QA_OK);
+    assert_non_null(strstr(h.waits, "writer reads the passages\n"));
+    assert_non_null(strstr(h.waits, " takes no more requests for now; trying again in 1 s\n"));
+    assert_string_equal(h.sentences, VALID " [1]");
+    qa_answer_free(answer);
+}
+
 /* Neither a refusal nor an extractive answer, nor a search, asks it; both are told in the same way. */
 static void not_asked(void **state) {
     struct wiring *w = *state;
@@ -116,10 +137,11 @@ static void not_asked(void **state) {
     qa_answer *answer = NULL;
     qa_hits *hits = NULL;
     begin(w, &reply, 1);
-    const qa_stream stream = {.on_sources = hear_sources, .on_token = hear_token, .on_sentence = hear_sentence, .user = &h};
+    const qa_stream stream = {.on_sources = hear_sources, .on_token = hear_token, .on_sentence = hear_sentence, .on_wait = hear_wait, .user = &h};
     qa_question question = {.text = asked, .extractive = true, .stream = &stream};
     assert_int_equal(qa_ask(w->q, &question, &answer, NULL), QA_OK);
     assert_true(h.order[0] == 'S' && count(h.order, 's') == qa_answer_sentence_count(answer) && !count(h.order, 't'));
+    assert_string_equal(h.waits, "");
     assert_string_equal(h.sentences, qa_answer_text(answer));
     assert_null(qa_answer_warning(answer));
     qa_answer_free(answer);
@@ -350,7 +372,7 @@ static void cancel_beforehand(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(in_order),
+        TEST(in_order), TEST(busy),
         TEST(not_asked),
         TEST(before_the_first_sentence),
         TEST(after_the_first_sentence),
