@@ -97,7 +97,8 @@ static void rewrite_in_place(void) {
     static long seconds = 1000;
     int fd = open("a.md", O_WRONLY | O_CLOEXEC);
     assert_int_equal(write(fd, "X", 1), 1);
-    const struct timespec when[2] = {{.tv_sec = ++seconds}, {.tv_sec = seconds}};
+    seconds++;
+    const struct timespec when[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
     assert_int_equal(futimens(fd, when), 0);
     close(fd);
 }
