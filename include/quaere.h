@@ -132,9 +132,11 @@ typedef struct qa_ingest_report {
     uint64_t total_documents, total_chunks; /* what the index holds afterwards */
     uint64_t embedded;  /* chunks that got a vector; the same text is computed once */
     uint64_t computed;  /* texts whose vectors had to be computed for that */
+    uint64_t tokens;    /* of these texts, as the embedder counts them, its markers included */
     uint64_t vectors_pending; /* chunks that still have none */
     bool has_vectors;   /* the index holds vectors of some embedder */
     double elapsed_ms;
+    double embedding_ms; /* of these: the vectors, once the embedder is open */
 } qa_ingest_report;
 
 typedef struct qa_ingest_event {
@@ -144,6 +146,7 @@ typedef struct qa_ingest_event {
     const char *message; /* why it failed, the old path of a moved document, the text of a notice; else NULL */
     uint64_t done, total; /* documents handled and found so far (total may still grow) */
     uint64_t done_bytes, total_bytes;
+    uint64_t tokens;    /* QA_INGEST_EMBEDDING: of the texts that were computed so far */
     const qa_ingest_report *report; /* the counts so far */
 } qa_ingest_event;
 

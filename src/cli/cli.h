@@ -105,6 +105,9 @@ void cli_flow_end(struct cli_flow *f); /* ends the line */
 /* A line on a terminal that says what is waited for, replaced by the next and gone with cli_clear_wait, which goes before anything is printed. */
 void cli_show_wait(const char *what, void *user);
 void cli_clear_wait(void);
+/* QA_INGEST_EMBEDDING on a line of progress (user: struct progress), and the rate of all of it: " (11,600 tokens/s)". */
+void cli_show_embedding(const qa_ingest_event *e, void *user);
+void cli_print_rate(FILE *to, const qa_ingest_report *r);
 
 void cli_print_answer(FILE *to, const qa_answer *answer);
 /* The two parts of it: nothing but the words, and what stands below them. */

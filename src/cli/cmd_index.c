@@ -50,8 +50,6 @@ static void print_info(FILE *to, const char *json) {
     json_decref(root);
 }
 
-static void show_progress(const qa_ingest_event *e, void *user) { progress_show(user, "Embedding", e->done, e->total, "chunks", NULL); }
-
 /* The counts of 'ingest --json' that mean something here. What is still pending the index itself says. */
 static int print_reembedded(const struct cli *c, qa *q, const qa_ingest_report *r, bool was_stopped) {
     qa_error err = {0};
@@ -66,6 +64,8 @@ static int print_reembedded(const struct cli *c, qa *q, const qa_ingest_report *
     json_t *o = json_object();
     cli_put_count(o, "embedded", r->embedded, &ok);
     cli_put_count(o, "computed", r->computed, &ok);
+    cli_put_count(o, "tokens", r->tokens, &ok);
+    json_put(o, "embedding_ms", json_round(r->embedding_ms, 1), &ok);
     json_put(o, "has_vectors", json_boolean(cli_number_of(vectors, "dimensions") > 0), &ok);
     cli_put_count(o, "vectors_pending", cli_number_of(vectors, "pending"), &ok);
     json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
@@ -86,7 +86,7 @@ static int reembed(struct cli *c, qa *q) {
     qa_error err = {0};
     progress_begin(&progress, c->quiet || c->json);
     cli_on_signal(q);
-    qa_status status = qa_index_reembed(q, show_progress, &progress, &report, &err);
+    qa_status status = qa_index_reembed(q, cli_show_embedding, &progress, &report, &err);
     progress_clear(&progress);
     bool was_stopped = status == QA_CANCELLED;
     int exit_status = status == QA_OK ? 0 : was_stopped ? cli_stopped_status() : cli_fail(c, &err);
@@ -99,7 +99,9 @@ static int reembed(struct cli *c, qa *q) {
     }
     if (status == QA_OK) {
         cli_print_counted(stdout, report.embedded, "chunk");
-        printf(" got a vector in %.1f s.\n", report.elapsed_ms / 1000);
+        printf(" got a vector in %.1f s", report.elapsed_ms / 1000);
+        cli_print_rate(stdout, &report);
+        puts(".");
     }
     return exit_status;
 }

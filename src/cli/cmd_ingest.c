@@ -57,7 +57,7 @@ static void on_event(const qa_ingest_event *e, void *user) {
     if (e->kind == QA_INGEST_EMBEDDING) {
         if (!v->embedding)
             begin_embedding(v, e);
-        progress_show(&v->progress, "Embedding", e->done, e->total, "chunks", NULL);
+        cli_show_embedding(e, &v->progress);
         return;
     }
     bool failed = e->kind == QA_INGEST_FAILED;
@@ -107,6 +107,8 @@ static int print_report_json(const struct view *v, const qa_ingest_report *r, bo
     cli_put_count(o, "total_chunks", r->total_chunks, &ok);
     cli_put_count(o, "embedded", r->embedded, &ok);
     cli_put_count(o, "computed", r->computed, &ok);
+    cli_put_count(o, "tokens", r->tokens, &ok);
+    json_put(o, "embedding_ms", json_round(r->embedding_ms, 1), &ok);
     json_put(o, "has_vectors", json_boolean(r->has_vectors), &ok);
     cli_put_count(o, "vectors_pending", r->vectors_pending, &ok);
     json_put(o, "elapsed_ms", json_round(r->elapsed_ms, 1), &ok);
@@ -159,6 +161,7 @@ static void print_report(const struct cli *c, const qa_ingest_report *r, const c
         fputs("; ", stdout);
         cli_print_count(stdout, r->embedded);
         fputs(r->embedded == 1 ? " got a vector" : " got their vectors", stdout);
+        cli_print_rate(stdout, r);
     }
     if (r->vectors_pending) {
         fputs("; ", stdout);
@@ -271,7 +274,7 @@ const struct cli_command cmd_ingest = {
                "the folder is missing or empty or more than half of it vanished, which looks like a mistake; --prune=force then insists.\n"
                "A document that cannot be read is listed with the cause, its earlier version stays, and the others go on.\n\n"
                "It may be stopped at any time, and goes on where it was when run again. With --json all counts come as one object at the end, vectors\n"
-               "among them: embedded (chunks that got one), computed (texts they were computed of), vectors_pending; docs/ingest.md lists them.",
+               "among them: embedded (chunks that got one), computed (texts they were computed of), tokens, vectors_pending; docs/ingest.md lists them.",
     .example = "  quaere ingest docs/\n  quaere ingest --source guide --exclude 'drafts/**' ~/guide\n  my-connector | quaere ingest --jsonl -",
     .options = options,
     .min_arguments = 0,

@@ -1,5 +1,7 @@
 /* What a person sees. Documents are strangers: their control characters never reach a terminal. */
 #include "cli/cli.h"
+#include "base/clock.h"
+#include "base/progress.h"
 #include "base/utf8.h"
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +125,24 @@ void cli_clear_wait(void) {
         fflush(stderr); /* what follows goes to standard output */
     }
     waiting = false;
+}
+
+static double per_second(uint64_t n, double ms) { return ms > 0 ? (double)n / ms * 1000 : 0; }
+
+void cli_show_embedding(const qa_ingest_event *e, void *user) {
+    struct progress *p = user;
+    char rate[64];
+    snprintf(rate, sizeof rate, "%.0f tokens/s", per_second(e->tokens, clock_mono_ms() - p->started_ms));
+    progress_show(p, "Embedding", e->done, e->total, "chunks", e->tokens ? rate : NULL);
+}
+
+void cli_print_rate(FILE *to, const qa_ingest_report *r) {
+    double rate = per_second(r->tokens, r->embedding_ms);
+    if (rate < 1)
+        return;
+    fputs(" (", to);
+    cli_print_count(to, (unsigned long long)rate);
+    fputs(" tokens/s)", to);
 }
 
 void cli_print_line(FILE *to, const char *text) {

@@ -13,6 +13,7 @@ enum {
     BLOCK = 256,             /* tokens: their activations stay in the second-level cache while all weights pass by */
     GROUP = 64 * BLOCK,      /* tokens of a call that are worked on at once, a longer text's aside */
     MAX_THREADS = 64,
+    AT_ONCE = 32,            /* texts of a thread in a call: about as many blocks, so that waiting for the last one costs little */
     MAX_ROOM = 64 << 20,     /* floats of the widest activations of a thread: small files can promise huge ones */
 };
 
@@ -330,7 +331,7 @@ qa_status embed_open(const struct embed_options *options, struct embedder_port *
         return status;
     }
     *out = (struct embedder_port){.ops = &ops, .self = e, .name = e->name, .fingerprint = e->fingerprint, .dimensions = e->encoder.hidden,
-                                  .context = e->context};
+                                  .context = e->context, .at_once = AT_ONCE * e->n_workers};
     return QA_OK;
 }
 

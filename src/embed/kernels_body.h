@@ -161,6 +161,16 @@ INLINE void store_part(float *p, vec v, size_t n) {
     memcpy(p, part, n * sizeof *p);
 }
 
+INLINE void narrow_part(ivec v, uint8_t *p, size_t n) {
+    if (n >= LANES) {
+        narrow(v, p);
+        return;
+    }
+    uint8_t part[LANES];
+    narrow(v, part);
+    memcpy(p, part, n);
+}
+
 static void quantise(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row) {
     const float most = ACTIVATION_MAX;
     for (size_t r = 0; r < rows; r++, x += n, out += n) {
@@ -178,9 +188,7 @@ static void quantise(const float *x, size_t rows, size_t n, const float *factor,
         for (size_t i = 0; i < n; i += LANES) {
             vec v = load_part(x + i, n - i, 0) * (factor ? load_part(factor + i, n - i, 0) : splat(1));
             v = larger(smaller(round_vector(v * inverse) + offset, splat(most)), splat(0));
-            uint8_t bytes[LANES];
-            narrow(__builtin_convertvector(v, ivec), bytes);
-            memcpy(out + i, bytes, n - i < LANES ? n - i : LANES);
+            narrow_part(__builtin_convertvector(v, ivec), out + i, n - i);
         }
         row[r] = (struct embed_row){step, (int32_t)zero};
     }
@@ -260,9 +268,12 @@ static void softmax(float *x, size_t n) {
 
 static void widen_f16(const void *x, size_t n, float *out) {
     const uint8_t *p = x;
-    for (size_t i = 0; i < n; i += LANES) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(out + i, widen(p + 2 * i));
+    if (i < n) {
         uint8_t part[2 * LANES] = {0};
-        memcpy(part, p + 2 * i, 2 * (n - i < LANES ? n - i : LANES));
+        memcpy(part, p + 2 * i, 2 * (n - i));
         store_part(out + i, widen(part), n - i);
     }
 }

@@ -48,25 +48,41 @@ static int32_t round_small(float x) {
     return bits - 0x4B400000;
 }
 
-static void pack_int8(struct embed_matrix *m, size_t output, const float *row, void *spare) {
-    size_t panel = m->kernels->panel;
-    int8_t *to = (int8_t *)m->packed + output / panel * panel * m->k + output % panel * 4, *bytes = spare;
-    float most = 0;
-    for (size_t i = 0; i < m->k; i++)
-        most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
-    bool sound = most > 0 && most < INFINITY;
-    float inverse = sound ? (float)m->kernels->weight_max / most : 0;
+/* The largest size of all, as bits: those of floats without their sign are in the order of the numbers, what is infinite or none above all of them. So
+ * it can be computed with vectors, which a maximum of floats can't, since their order would count. */
+static int32_t largest_bits(const float *row, size_t k) {
+    int32_t most = 0;
+    for (size_t i = 0; i < k; i++) {
+        int32_t bits;
+        memcpy(&bits, &row[i], sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    return most;
+}
+
+static int32_t narrow_row(const float *restrict row, size_t k, float inverse, int8_t *restrict bytes) {
     int32_t sum = 0;
-    bool broken = false;
-    for (size_t i = 0; i < m->k; i++) {
-        broken |= !(fabsf(row[i]) < INFINITY);
+    for (size_t i = 0; i < k; i++) {
         bytes[i] = (int8_t)round_small(row[i] * inverse);
         sum += bytes[i];
     }
-    for (size_t i = 0; i < m->k; i += 4)
-        memcpy(to + i * panel, bytes + i, 4);
+    return sum;
+}
+
+static void pack_int8(struct embed_matrix *m, size_t output, const float *row, void *spare) {
+    const float infinite = INFINITY;
+    size_t panel = m->kernels->panel, k = m->k;
+    int8_t *to = (int8_t *)m->packed + output / panel * panel * k + output % panel * 4, *bytes = spare;
+    int32_t bits = largest_bits(row, k), infinite_bits;
+    float most;
+    memcpy(&most, &bits, sizeof most);
+    memcpy(&infinite_bits, &infinite, sizeof infinite_bits);
+    bool broken = bits >= infinite_bits, sound = bits > 0 && !broken;
+    m->sums[output] = narrow_row(row, k, sound ? (float)m->kernels->weight_max / most : 0, bytes);
     m->scale[output] = broken ? NAN : sound ? most / (float)m->kernels->weight_max : 1; /* a broken weight shows in the vectors, which are looked at */
-    m->sums[output] = sum;
+    for (size_t i = 0; i < k; i += 4)
+        memcpy(to + i * panel, bytes + i, 4);
 }
 
 /* factor: 1 / sqrt(usual activation / largest weight), by input. */

@@ -79,6 +79,7 @@ struct wordpiece_token {
     uint16_t len;
     bool goes_on;
     int32_t id;
+    uint64_t order; /* of what it begins with; wordpiece_make_trie's own */
 };
 /* Sorts the tokens; of equal ones the last id counts. */
 qa_status wordpiece_make_trie(struct wordpiece_token *tokens, size_t n, struct arena *a, struct wordpiece_node **out,

@@ -21,10 +21,18 @@ struct maker {
     size_t n, room;
 };
 
+/* goes_on and the first seven bytes as a number, which is in the order of these wherever two numbers differ. */
+static uint64_t order_of(const struct wordpiece_token *t) {
+    uint64_t order = t->goes_on;
+    for (size_t i = 0; i < 7; i++)
+        order = order << 8 | (i < t->len ? (uint8_t)t->text[i] : 0);
+    return order;
+}
+
 static int compare(const void *x, const void *y) {
     const struct wordpiece_token *a = x, *b = y;
-    if (a->goes_on != b->goes_on)
-        return a->goes_on ? 1 : -1;
+    if (a->order != b->order)
+        return a->order < b->order ? -1 : 1;
     int order = memcmp(a->text, b->text, a->len < b->len ? a->len : b->len);
     if (order != 0)
         return order;
@@ -116,6 +124,8 @@ qa_status wordpiece_make_trie(struct wordpiece_token *tokens, size_t n, struct a
     struct range *todo = arena_array(&scratch, n + 2, sizeof *todo); /* ranges never overlap, and only the roots' may be empty */
     bool made = todo && grow(&m);
     size_t n_todo = 0, begin = 0;
+    for (size_t i = 0; i < n; i++)
+        tokens[i].order = order_of(&tokens[i]);
     qsort(tokens, n, sizeof *tokens, compare);
     while (begin < n && !tokens[begin].goes_on)
         begin++;

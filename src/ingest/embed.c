@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    BATCH = 128,                   /* chunks between two commits: a few seconds of a slow embedder */
-    SLICE = 32,                    /* texts that it is asked for at once: a second of it, so that a person sees it move and can stop it */
+    BATCH = 128,                   /* chunks between two commits, or an embedder's at_once if that is more: a few seconds of a slow one */
+    SLICE = 32,                    /* texts that it is asked for at once, likewise: a second of it, so that a person sees it move and can stop it */
     BATCH_MEMORY = 256 << 20,
 };
 static const double PROGRESS_EVERY_MS = 250;
@@ -92,13 +92,15 @@ static void ask_once(struct batch *b) {
     }
 }
 
+static size_t at_least(size_t n, size_t least) { return n > least ? n : least; }
+
 /* The next chunks without a vector, and the vectors that are known. Nothing is written. */
 static qa_status read_batch(const struct ingest_embedding *run, struct arena *a, uint64_t after, struct batch *b, qa_error *err) {
     const struct index_port *index = &run->index;
     qa_status status = index->ops->begin(index->self, err);
     if (status != QA_OK)
         return status;
-    status = index->ops->pending_chunks(index->self, after, BATCH, a, &b->chunks, &b->n, err);
+    status = index->ops->pending_chunks(index->self, after, at_least(run->embedder.at_once, BATCH), a, &b->chunks, &b->n, err);
     if (status == QA_OK && b->n)
         status = prepare(a, b, run->embedder.dimensions, err);
     if (status == QA_OK && b->n)
@@ -113,12 +115,14 @@ struct telling {
     const struct ingest_embedding *run;
     const qa_ingest_report *report;
     uint64_t done, total; /* chunks; done: of the batches before */
+    uint64_t tokens;      /* of all texts that were computed */
     double shown_ms;
 };
 
 static void show(struct telling *t, uint64_t more) {
     uint64_t done = t->done + more;
-    qa_ingest_event event = {.kind = QA_INGEST_EMBEDDING, .done = done, .total = t->total > done ? t->total : done, .report = t->report};
+    qa_ingest_event event = {.kind = QA_INGEST_EMBEDDING, .done = done, .total = t->total > done ? t->total : done, .tokens = t->tokens,
+                              .report = t->report};
     t->shown_ms = clock_mono_ms();
     if (t->run->on_event)
         t->run->on_event(&event, t->run->user);
@@ -137,20 +141,29 @@ static qa_status stopped(qa_error *err) {
 
 /* ---- */
 
+static qa_status compute_slice(struct telling *t, const struct embedder_text *texts, size_t n, float *out, qa_error *err) {
+    const struct embedder_port *e = &t->run->embedder;
+    qa_status status = e->ops->embed(e->self, EMBEDDER_PASSAGE, texts, n, t->run->cancel, out, err);
+    for (size_t i = 0, tokens = 0; status == QA_OK && i < n; i++) {
+        status = e->ops->count_tokens(e->self, texts[i].text, texts[i].len, &tokens, err);
+        t->tokens += tokens;
+    }
+    return status;
+}
+
 /* Outside any transaction: an embedder may take its time. */
 static qa_status compute(struct telling *t, struct batch *b, uint64_t *computed, qa_error *err) {
     const struct ingest_embedding *run = t->run;
-    size_t d = run->embedder.dimensions, known = b->n;
+    size_t d = run->embedder.dimensions, known = b->n, slice = at_least(run->embedder.at_once, SLICE);
     qa_status status = QA_OK;
     ask_once(b);
     for (size_t i = 0; i < b->n; i++)
         known -= !b->known[i];
     for (size_t at = 0, n; at < b->n_asked && status == QA_OK; at += n) {
-        n = b->n_asked - at < SLICE ? b->n_asked - at : SLICE;
+        n = b->n_asked - at < slice ? b->n_asked - at : slice;
         if (at)
             show_now_and_then(t, known + at);
-        status = cancelled(run) ? stopped(err)
-                                : run->embedder.ops->embed(run->embedder.self, EMBEDDER_PASSAGE, b->asked + at, n, run->cancel, b->answers + at * d, err);
+        status = cancelled(run) ? stopped(err) : compute_slice(t, b->asked + at, n, b->answers + at * d, err);
     }
     for (size_t i = 0; status == QA_OK && i < b->n; i++)
         if (!b->known[i])
@@ -222,6 +235,7 @@ qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *rep
         status = use_space(run, err);
     if (status == QA_OK && n && space.pending)
         show(&telling, 0);
+    double began = clock_mono_ms();
     while (status == QA_OK && n) {
         uint64_t computed = 0;
         status = step(&telling, &a, &after, &n, &computed, err);
@@ -230,6 +244,8 @@ qa_status ingest_embed(const struct ingest_embedding *run, qa_ingest_report *rep
         telling.done += n;
         report->embedded += n;
         report->computed += computed;
+        report->tokens = telling.tokens;
+        report->embedding_ms = clock_mono_ms() - began;
         if (n)
             show_now_and_then(&telling, 0);
     }

@@ -58,6 +58,7 @@ struct embedder_port {
     const char *fingerprint; /* same fingerprint, same vectors: hash of the file, or server and model, and of the prefixes; ASCII, at most 200 bytes */
     size_t dimensions;
     size_t context;          /* tokens a text may have before it is cut; 0: unknown */
+    size_t at_once;          /* texts of a call that keep all its threads at work to the end; 0: a few dozen do */
 };
 
 #endif

@@ -63,5 +63,5 @@ static void close_embedder(void *self) { (void)self; }
 struct embedder_port fake_embedder_port(struct fake_embedder *f) {
     static const struct embedder_ops ops = {.embed = embed, .count_tokens = count_tokens, .close = close_embedder};
     return (struct embedder_port){.ops = &ops, .self = f, .name = f->name ? f->name : "fake", .fingerprint = f->fingerprint ? f->fingerprint : "hash:fake",
-                                  .dimensions = dimensions_of(f)};
+                                  .dimensions = dimensions_of(f), .at_once = f->at_once};
 }

@@ -12,6 +12,7 @@ enum { FAKE_DIMENSIONS = 48 };
 struct fake_embedder {
     const char *name, *fingerprint; /* NULL: "fake", "hash:fake" */
     size_t dimensions;              /* 0: FAKE_DIMENSIONS */
+    size_t at_once;                 /* of the port */
     unsigned calls;                 /* of embed */
     size_t texts, queries;          /* that got a vector: all of them, and those on the side of the question */
     unsigned fail_at;               /* this call of embed fails, counted from 1; 0: none does */

@@ -142,6 +142,30 @@ static void test_several_transactions(void **state) {
     check_space(MANY, 0);
 }
 
+/* An embedder with many threads wants many texts at once. */
+static void test_as_many_as_it_wants(void **state) {
+    (void)state;
+    add_many("a.md", MANY, MANY);
+    embedder.at_once = MANY;
+    assert_int_equal(embed(), QA_OK);
+    assert_int_equal(embedder.calls, 1);
+    assert_int_equal(report.embedded, MANY);
+    check_space(MANY, 0);
+}
+
+static void test_tokens_of_what_was_computed(void **state) {
+    (void)state;
+    add("a.md", "Bears", "Brown and large.");
+    add("b.md", "Bears", "Brown and large."); /* known by then */
+    add("c.md", "Bees", "Yellow.");
+    assert_int_equal(embed(), QA_OK);
+    assert_int_equal(report.computed, 2);
+    assert_int_equal(report.tokens, 4 + 2);
+    add("d.md", "Ants", "Red.");
+    assert_int_equal(embed(), QA_OK);
+    assert_int_equal(report.tokens, 2);
+}
+
 static void test_nothing_pending(void **state) {
     (void)state;
     add("a.md", "A", "Text.");
@@ -366,7 +390,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_embedded_text),        TEST(test_all_get_theirs),
-        TEST(test_several_transactions), TEST(test_nothing_pending),
+        TEST(test_several_transactions), TEST(test_as_many_as_it_wants), TEST(test_tokens_of_what_was_computed), TEST(test_nothing_pending),
         TEST(test_empty_index),          TEST(test_once_in_a_batch_and_between),
         TEST(test_a_change_costs_one_chunk), TEST(test_a_move_costs_nothing),
         TEST(test_stopped_and_gone_on),  TEST(test_stopping_leaves_the_same_vectors),
