@@ -86,7 +86,7 @@ static inline void hollow_patch_first_token(struct hollow *h, const char *text) 
     const struct model_gguf_entry *tokens = model_gguf_find(h->g, "tokenizer.ggml.tokens"), *types = model_gguf_find(h->g, "tokenizer.ggml.token_type");
     const uint8_t *at = NULL;
     const char *old;
-    size_t len;
+    size_t len = 0;
     assert_true(tokens && types && model_gguf_next_string(tokens, &at, &old, &len));
     assert_int_equal(len, strlen(text));
     hollow_patch(h, old, text, len);

@@ -58,9 +58,11 @@ static qa_status hangs(const struct llm_options *o, const void *user, qa_error *
 /* More than three files and four gigabytes. */
 static qa_status eats(const struct llm_options *o, const void *user, qa_error *err) {
     (void)o, (void)user;
-    for (size_t mb = 0; mb < 6000; mb += 100)
-        if (!malloc((size_t)100 << 20))
+    for (size_t mb = 0; mb < 6000; mb += 100) {
+        void *volatile kept = malloc((size_t)100 << 20); /* a compiler may leave out memory that nothing uses */
+        if (!kept)
             return error_set(err, QA_NO_MEMORY, "no memory after all of it");
+    }
     return QA_OK;
 }
 #endif

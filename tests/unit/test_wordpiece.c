@@ -215,8 +215,8 @@ static void finish_file(struct model_gguf_writer *w, struct file *f) {
 
 static void vocabularies_that_cannot_be_used(void **state) {
     (void)state;
-    static const char *const good[] = {"[UNK]", "[CLS]", "[SEP]", "\xE2\x96\x81" "a"};
-    static const char *const nameless[] = {"x", "[CLS]", "[SEP]", "\xE2\x96\x81" "a"}, *const wrong[] = {"[UNK]", "[CLS]", "[SEP]", "\xFF"};
+    static const char *const good[] = {"[UNK]", "[CLS]", "[SEP]", ("\xE2\x96\x81" "a")};
+    static const char *const nameless[] = {"x", "[CLS]", "[SEP]", ("\xE2\x96\x81" "a")}, *const wrong[] = {"[UNK]", "[CLS]", "[SEP]", "\xFF"};
     static const struct {
         const char *what, *model;
         const char *const *tokens;
