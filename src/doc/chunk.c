@@ -179,9 +179,6 @@ qa_status doc_make_chunks(struct arena *a, const struct doc_tree *tree, const st
         .a = a,
         .tree = tree,
         .target = options->target ? options->target : 1000,
-        .max_tokens = options->max_tokens,
-        .count_tokens = options->count_tokens,
-        .user = options->user,
         .waiting = UINT64_MAX,
     };
     struct group g = {0};

@@ -26,9 +26,7 @@ struct chunk_section {
 struct chunker {
     struct arena *a;
     const struct doc_tree *tree;
-    size_t target, max_tokens;
-    size_t (*count_tokens)(const char *plain, size_t len, void *user);
-    void *user;
+    size_t target;
 
     struct chunk_piece *pieces;
     size_t n_pieces, cap_pieces;
@@ -52,10 +50,8 @@ enum { CHUNK_LONG_HEADING = 200 }; /* bytes; a longer one is cut in the path and
 size_t chunk_count_chars(const char *p, size_t n);
 /* Cuts block number `block` into pieces of at most about `target` characters, added to c->pieces. */
 bool chunk_cut_block(struct chunker *c, size_t block);
-/* Cuts a piece into smaller ones of at most `limit` characters, in the arena. */
-struct chunk_piece *chunk_cut_piece(struct chunker *c, const struct chunk_piece *piece, size_t limit, size_t *n);
 
-/* Writes pieces [from, to) as one chunk, or as several when the tokens do not fit. */
+/* Writes pieces [from, to) as one chunk. */
 qa_status chunk_write(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, qa_error *err);
 /* Pieces at the beginning that only tell the path: headings of sections that the rest lies in. */
 size_t chunk_count_path(const struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to);

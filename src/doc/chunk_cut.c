@@ -107,7 +107,8 @@ static bool find_cuts(struct chunker *c, const char *text, size_t len, size_t li
     return true;
 }
 
-struct chunk_piece *chunk_cut_piece(struct chunker *c, const struct chunk_piece *whole, size_t limit, size_t *n) {
+/* Into smaller ones of at most `limit` characters, in the arena. */
+static struct chunk_piece *cut_piece(struct chunker *c, const struct chunk_piece *whole, size_t limit, size_t *n) {
     const struct doc_block *b = &c->tree->blocks[whole->block];
     const char *text = text_of(c, whole);
     if (!text || !find_cuts(c, text, whole->len, limit, b->kind == UNIT_CODE, n))
@@ -156,7 +157,7 @@ bool chunk_cut_block(struct chunker *c, size_t block) {
     }
     /* about equal parts instead of full ones and a rest */
     size_t parts = (chars + c->target - 1) / c->target, each = chars / parts + chars / parts / 8 + 1, n;
-    struct chunk_piece *pieces = chunk_cut_piece(c, &whole, each < c->target ? each : c->target, &n);
+    struct chunk_piece *pieces = cut_piece(c, &whole, each < c->target ? each : c->target, &n);
     if (!pieces || !make_room(c, n))
         return false;
     memcpy(c->pieces + c->n_pieces, pieces, n * sizeof *pieces);

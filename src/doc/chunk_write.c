@@ -143,11 +143,10 @@ static const char *separator(const struct doc_block *before, const struct doc_bl
     return close ? "\n" : "\n\n";
 }
 
-static void write_text(struct chunker *c, struct textmap_writer *w, const struct chunk_piece *from, const struct chunk_piece *to,
-                       bool with_header) {
+static void write_text(struct chunker *c, struct textmap_writer *w, const struct chunk_piece *from, const struct chunk_piece *to) {
     const char *bytes = c->tree->bytes;
     const struct doc_block *before = NULL;
-    if (with_header && chunk_header_chars(c, from)) {
+    if (chunk_header_chars(c, from)) {
         bool keep = false;
         before = block_of(c, from)->table;
         textmap_mark(w, UNIT_TABLE_HEAD);
@@ -200,9 +199,9 @@ static struct doc_chunk *add_chunk(struct chunker *c) {
     return &c->chunks[c->n_chunks];
 }
 
-/* *fits false: too many tokens, nothing was added. */
-static qa_status write_one(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to,
-                           bool with_header, bool must, bool *fits, qa_error *err) {
+qa_status chunk_write(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, qa_error *err) {
+    if (from == to)
+        return QA_OK;
     const struct chunk_piece *text = from + chunk_count_path(c, from, to);
     struct doc_chunk *out = add_chunk(c);
     if (!out)
@@ -213,19 +212,16 @@ static qa_status write_one(struct chunker *c, const struct chunk_piece *from, co
         most += p->len + 2;
         out->lossy |= block_of(c, p)->lossy;
     }
-    if (with_header && chunk_header_chars(c, text))
+    if (chunk_header_chars(c, text))
         most += block_of(c, text)->table->plain_len;
 
     struct textmap_writer w;
     uint64_t start = c->waiting < raw_start(c, from) ? c->waiting : raw_start(c, from);
     out->start = start > c->written ? start : c->written;
     textmap_begin(&w, out->start, most);
-    write_text(c, &w, text, to, with_header);
+    write_text(c, &w, text, to);
     qa_status status = textmap_finish(&w, err);
-    if (status == QA_OK && c->count_tokens)
-        out->tokens = (uint32_t)c->count_tokens(w.plain.data ? w.plain.data : "", w.plain.len, c->user);
-    *fits = must || !c->max_tokens || out->tokens <= c->max_tokens;
-    if (status == QA_OK && *fits) {
+    if (status == QA_OK) {
         out->plain = arena_copy(c->a, w.plain.data, w.plain.len);
         out->plain_len = w.plain.len;
         out->map = (const uint8_t *)arena_copy(c->a, w.ops.data, w.ops.len);
@@ -247,60 +243,4 @@ static qa_status write_one(struct chunker *c, const struct chunk_piece *from, co
     }
     textmap_free(&w);
     return status;
-}
-
-/* Where to cut a range in two: near its middle, not after what leads. */
-static const struct chunk_piece *middle(const struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to) {
-    size_t all = 0, before = 0;
-    for (const struct chunk_piece *p = from; p < to; p++)
-        all += p->chars;
-    const struct chunk_piece *cut = from + 1;
-    for (before = from->chars; cut + 1 < to && before + cut->chars / 2 < all / 2; cut++)
-        before += cut->chars;
-    const struct chunk_piece *earlier = cut;
-    while (earlier > from + 1 && chunk_leads(c, earlier - 1))
-        earlier--;
-    return chunk_leads(c, earlier - 1) ? cut : earlier;
-}
-
-/* One piece, perhaps under headings, that has too many tokens: smaller pieces, the headings before the first. */
-static qa_status write_parts(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *piece, qa_error *err) {
-    size_t n = 1, n_path = (size_t)(piece - from);
-    const struct chunk_piece *parts = piece;
-    /* more than once: the white space behind a sentence does not count */
-    for (size_t limit = piece->chars / 2; parts && n == 1 && limit; limit /= 2)
-        parts = chunk_cut_piece(c, piece, limit, &n);
-    if (parts && n == 1)
-        return write_one(c, from, piece + 1, false, true, &(bool){false}, err);
-    struct chunk_piece *first = parts ? arena_array(c->a, n_path + 1, sizeof *first) : NULL;
-    if (!first)
-        return arena_error(c->a, err, "cutting the document into passages");
-    memcpy(first, from, n_path * sizeof *first);
-    first[n_path] = parts[0];
-    qa_status status = chunk_write(c, first, first + n_path + 1, err);
-    for (size_t i = 1; i < n && status == QA_OK; i++)
-        status = chunk_write(c, parts + i, parts + i + 1, err);
-    return status;
-}
-
-/* Halves what does not fit. The depth is the logarithm of the range. */
-qa_status chunk_write(struct chunker *c, const struct chunk_piece *from, const struct chunk_piece *to, qa_error *err) {
-    bool fits = true;
-    if (from == to)
-        return QA_OK;
-    qa_status status = write_one(c, from, to, true, false, &fits, err);
-    if (status != QA_OK || fits)
-        return status;
-    const struct chunk_piece *text = from + chunk_count_path(c, from, to);
-    if (to - text > 1) {
-        const struct chunk_piece *cut = middle(c, text, to);
-        status = chunk_write(c, from, cut, err);
-        return status == QA_OK ? chunk_write(c, cut, to, err) : status;
-    }
-    if (chunk_header_chars(c, text)) {
-        status = write_one(c, from, to, false, false, &fits, err);
-        if (status != QA_OK || fits)
-            return status;
-    }
-    return text->chars > 1 ? write_parts(c, from, text, err) : write_one(c, from, to, false, true, &fits, err);
 }

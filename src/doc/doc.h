@@ -60,14 +60,10 @@ struct doc_chunk {
     const char **heading; /* path, outermost first; a merged chunk has the path that its parts share */
     size_t n_heading;
     bool lossy;
-    uint32_t tokens;      /* by the callback; 0 without one */
 };
 
 struct doc_chunk_options {
-    size_t target;        /* plain characters (not bytes) that a chunk is filled to; 0: 1000 */
-    size_t max_tokens;    /* 0: no limit. A chunk over it is split further */
-    size_t (*count_tokens)(const char *plain, size_t len, void *user); /* NULL: none */
-    void *user;
+    size_t target;        /* plain characters (not bytes) that a chunk is filled to; 0: 1000. Not tokens: see docs/encoder.md */
 };
 /* Whole blocks are packed up to the target under one heading; a section shorter than half of it is merged with its neighbours of the
  * same parent. A single paragraph over the target is split at sentences, a table at rows (its header is repeated in the map of every

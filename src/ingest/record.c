@@ -58,7 +58,7 @@ qa_status record_prepare(const struct ingest_run *run, struct record_rules *out,
         if (!out->metadata)
             return error_no_memory(err, "preparing metadata");
     }
-    snprintf(chunking, sizeof chunking, "%zu %zu", run->chunking.target, run->chunking.max_tokens);
+    snprintf(chunking, sizeof chunking, "%zu 0", run->chunking.target);
     const char *parts[] = {RECORD_VERSION, chunking, run->collection ? run->collection : "", run->url_rule ? run->url_rule : "",
                            out->metadata ? out->metadata : ""};
     size_t lens[5];

@@ -11,8 +11,7 @@ static qa_status take_chunks(struct slot *slot, const struct doc_chunk *chunks, 
         out[i] = (struct index_chunk_record){.start = chunks[i].start, .end = chunks[i].end, .plain = chunks[i].plain,
                                              .plain_len = chunks[i].plain_len, .map = chunks[i].map, .map_len = chunks[i].map_len,
                                              .heading = chunks[i].heading, .n_heading = chunks[i].n_heading,
-                                             .lossy = chunks[i].lossy,
-                                             .tokens = chunks[i].tokens};
+                                             .lossy = chunks[i].lossy};
     slot->record.chunks = out;
     slot->record.n_chunks = n;
     return QA_OK;

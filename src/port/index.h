@@ -98,7 +98,6 @@ struct index_chunk_record {
     const char *const *heading;
     size_t n_heading;
     bool lossy;
-    uint32_t tokens;
 };
 struct index_document_record {
     const char *source, *path, *title, *url, *collection;

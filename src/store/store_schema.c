@@ -10,7 +10,7 @@
  *                    their own. first_chunk, chunks: its chunk numbers are contiguous
  *   contents         the document's bytes as they are
  *   chunks           bytes [start, end) of the document; heading: the path joined by U+001F, NULL for none; map:
- *                    base/textmap.h
+ *                    base/textmap.h; tokens: 0
  *   chunk_blocks     block b holds chunks 1024 b to 1024 b + 1023, 8 bytes each, little-endian: document (4; 0: no such
  *                    chunk), words in the head (2), words in the body (2), both cut at 65535. It is all that ranking needs of
  *                    a chunk, read in one go instead of a lookup for each match; FTS5's own table of sizes is switched off

@@ -246,7 +246,7 @@ static qa_status put_chunk(struct store_index *s, const struct index_document_re
     store_bind_text(&s->file, st, 6, heading);
     store_bind_bytes(&s->file, st, 7, c->map, c->map_len, false);
     store_bind_int(&s->file, st, 8, c->lossy);
-    store_bind_int(&s->file, st, 9, c->tokens);
+    store_bind_int(&s->file, st, 9, 0);
     return store_run(&s->file, st, err);
 }
 

@@ -153,7 +153,7 @@ static inline bool doc_check_chunks(struct arena *a, const struct doc_tree *t, c
         DOC_REQUIRE(m.n_marks > 0 && m.marks[0].plain == 0);
         if (doc_check_repeats(t, c, &m))
             repeated[number] = m.marks[1].plain;
-        DOC_REQUIRE(o->max_tokens || !doc_check_loses_text(t, c, target));
+        DOC_REQUIRE(!doc_check_loses_text(t, c, target));
         for (size_t i = 0; i < m.n_segments; i++) {
             const struct textmap_segment *s = &m.segments[i];
             if (s->literal)
@@ -168,17 +168,11 @@ static inline bool doc_check_chunks(struct arena *a, const struct doc_tree *t, c
         for (size_t i = 0; i < c->plain_len; i++)
             chars += ((unsigned char)c->plain[i] & 0xC0) != 0x80;
         DOC_REQUIRE(chars <= target + target / 2 + 32);
-        DOC_REQUIRE(!o->max_tokens || c->tokens <= o->max_tokens || chars <= 1);
         for (size_t i = 0; i < c->n_heading; i++)
             DOC_REQUIRE(doc_check_text(c->heading[i], strlen(c->heading[i])));
         end = c->end;
     }
     return doc_check_same_text(t, chunks, n, in_text, repeated, why, why_size);
-}
-
-static inline size_t doc_check_count(const char *plain, size_t len, void *user) {
-    (void)plain, (void)user;
-    return (len + 3) / 4;
 }
 
 // Reads and cuts; false and `why` when something does not hold. Refusing a document is fine.

@@ -30,13 +30,13 @@ static char *dump(const struct doc_chunk *chunks, size_t n) {
 
 struct row {
     const char *name, *in, *out;
-    size_t target, max_tokens;
+    size_t target;
 };
 
 static void check_rows(const struct row *rows, size_t n) {
     int bad = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct doc_chunk_options options = {.target = rows[i].target, .max_tokens = rows[i].max_tokens, .count_tokens = doc_check_count};
+        const struct doc_chunk_options options = {.target = rows[i].target};
         struct arena a;
         struct doc_tree tree;
         struct doc_chunk *chunks;
@@ -60,23 +60,23 @@ static void check_rows(const struct row *rows, size_t n) {
 static void sections(void **state) {
     (void)state;
     static const struct row rows[] = {
-        {"nothing", "", "", 100, 0},
-        {"one section", "# A\n\nb\n\nc", "A = b\\n\\nc\n", 100, 0},
-        {"no heading", "b\n\nc", " = b\\n\\nc\n", 100, 0},
-        {"only a heading", "# A", " = A\n", 100, 0},
-        {"small siblings are merged", "# A\n## B\nb\n## C\nc", "A = B\\n\\nb\\n\\nC\\n\\nc\n", 100, 0},
-        {"the text of the parent too", "# A\na\n## B\nb", "A = a\\n\\nB\\n\\nb\n", 100, 0},
+        {"nothing", "", "", 100},
+        {"one section", "# A\n\nb\n\nc", "A = b\\n\\nc\n", 100},
+        {"no heading", "b\n\nc", " = b\\n\\nc\n", 100},
+        {"only a heading", "# A", " = A\n", 100},
+        {"small siblings are merged", "# A\n## B\nb\n## C\nc", "A = B\\n\\nb\\n\\nC\\n\\nc\n", 100},
+        {"the text of the parent too", "# A\na\n## B\nb", "A = a\\n\\nB\\n\\nb\n", 100},
         {"what does not fit together stays apart", "# A\n## B\nbbbb bbbb bbbb bbbb\n## C\ncccc cccc cccc cccc",
-         "A > B = bbbb bbbb bbbb bbbb\nA > C = cccc cccc cccc cccc\n", 30, 0},
+         "A > B = bbbb bbbb bbbb bbbb\nA > C = cccc cccc cccc cccc\n", 30},
         {"large ones are not merged", "# A\n## B\nbbbb bbbb bbbb bbbb\n## C\ncccc cccc cccc cccc\n## D\nd",
-         "A > B = bbbb bbbb bbbb bbbb\nA = C\\n\\ncccc cccc cccc cccc\\n\\nD\\n\\nd\n", 34, 0},
+         "A > B = bbbb bbbb bbbb bbbb\nA = C\\n\\ncccc cccc cccc cccc\\n\\nD\\n\\nd\n", 34},
         {"not over the parent's border", "# A\naaaa aaaa aaaa aaaa aaaa\n## B\nb\n# C\nc\n",
-         "A = aaaa aaaa aaaa aaaa aaaa\nA > B = b\nC = c\n", 26, 0},
-        {"levels in between", "# A\n### B\nb\n## C\nc", "A = B\\n\\nb\\n\\nC\\n\\nc\n", 100, 0},
+         "A = aaaa aaaa aaaa aaaa aaaa\nA > B = b\nC = c\n", 26},
+        {"levels in between", "# A\n### B\nb\n## C\nc", "A = B\\n\\nb\\n\\nC\\n\\nc\n", 100},
         {"a heading without text waits for the next", "## A\n## B\nbbbb bbbb bbbb bbbb bbbb\n\nbbbb bbbb bbbb bbbb bbbb",
-         " = A\\n\\nB\\n\\nbbbb bbbb bbbb bbbb bbbb\nB = bbbb bbbb bbbb bbbb bbbb\n", 40, 0},
-        {"nested headings without text are the path", "# A\n## B\n### C\nc", "A > B > C = c\n", 100, 0},
-        {"a heading at the end", "# A\na\n## B", "A = a\\n\\nB\n", 100, 0},
+         " = A\\n\\nB\\n\\nbbbb bbbb bbbb bbbb bbbb\nB = bbbb bbbb bbbb bbbb bbbb\n", 40},
+        {"nested headings without text are the path", "# A\n## B\n### C\nc", "A > B > C = c\n", 100},
+        {"a heading at the end", "# A\na\n## B", "A = a\\n\\nB\n", 100},
     };
     CHECK_ROWS(rows);
 }
@@ -84,25 +84,22 @@ static void sections(void **state) {
 static void filling(void **state) {
     (void)state;
     static const struct row rows[] = {
-        {"whole paragraphs", "aaaa aaaa\n\nbbbb bbbb\n\ncccc cccc\n\ndddd dddd", " = aaaa aaaa\\n\\nbbbb bbbb\n = cccc cccc\\n\\ndddd dddd\n", 25, 0},
-        {"a short rest is evened out", "aaaa\n\nbbbb\n\ncccc\n\ndddd\n\neeee", " = aaaa\\n\\nbbbb\\n\\ncccc\n = dddd\\n\\neeee\n", 24, 0},
-        {"what leads goes with what follows", "aaaa aaaa aaaa aaaa\n\nDo:\n\n- b\n- c", " = aaaa aaaa aaaa aaaa\n = Do:\\n\\n- b\\n- c\n", 26, 0},
-        {"a short step goes with its code", "1. aaaa aaaa aaaa\n2. bb\n\n   ```\n   cccc cc\n   ```", " = 1. aaaa aaaa aaaa\n = 2. bb\\n\\ncccc cc\n", 26, 0},
-        {"items and rows stand close", "- a\n- b\n\n|A|B|\n|-|-|\n|1|2|\n\nc", " = - a\\n- b\\n\\nA | B\\n1 | 2\\n\\nc\n", 100, 0},
+        {"whole paragraphs", "aaaa aaaa\n\nbbbb bbbb\n\ncccc cccc\n\ndddd dddd", " = aaaa aaaa\\n\\nbbbb bbbb\n = cccc cccc\\n\\ndddd dddd\n", 25},
+        {"a short rest is evened out", "aaaa\n\nbbbb\n\ncccc\n\ndddd\n\neeee", " = aaaa\\n\\nbbbb\\n\\ncccc\n = dddd\\n\\neeee\n", 24},
+        {"what leads goes with what follows", "aaaa aaaa aaaa aaaa\n\nDo:\n\n- b\n- c", " = aaaa aaaa aaaa aaaa\n = Do:\\n\\n- b\\n- c\n", 26},
+        {"a short step goes with its code", "1. aaaa aaaa aaaa\n2. bb\n\n   ```\n   cccc cc\n   ```", " = 1. aaaa aaaa aaaa\n = 2. bb\\n\\ncccc cc\n", 26},
+        {"items and rows stand close", "- a\n- b\n\n|A|B|\n|-|-|\n|1|2|\n\nc", " = - a\\n- b\\n\\nA | B\\n1 | 2\\n\\nc\n", 100},
         {"a long paragraph at sentences", "Aaaa aaaa aa. Bbbb bbbb bb. Cccc cccc cc. Dddd dddd dd.",
-         " = Aaaa aaaa aa. Bbbb bbbb bb.\n = Cccc cccc cc. Dddd dddd dd.\n", 30, 0},
-        {"a long sentence at words", "aaaa bbbb cccc dddd eeee ffff gggg", " = aaaa bbbb cccc dddd\n = eeee ffff gggg\n", 20, 0},
+         " = Aaaa aaaa aa. Bbbb bbbb bb.\n = Cccc cccc cc. Dddd dddd dd.\n", 30},
+        {"a long sentence at words", "aaaa bbbb cccc dddd eeee ffff gggg", " = aaaa bbbb cccc dddd\n = eeee ffff gggg\n", 20},
         {"a long word at characters", "\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244\303\244",
-         " = \303\244\303\244\303\244\303\244\303\244\303\244\303\244\n = \303\244\303\244\303\244\303\244\303\244\n", 8, 0},
-        {"code at blank lines", "```\naaaa aaaa\nbbbb\n\ncccc cccc\n  dddd\n```", " = aaaa aaaa\\nbbbb\n = cccc cccc\\n  dddd\n", 20, 0},
-        {"code at lines", "```\naaaa aaaa\n  bbbb\ncccc cccc\n  dddd\n```", " = aaaa aaaa\\n  bbbb\n = cccc cccc\\n  dddd\n", 24, 0},
+         " = \303\244\303\244\303\244\303\244\303\244\303\244\303\244\n = \303\244\303\244\303\244\303\244\303\244\n", 8},
+        {"code at blank lines", "```\naaaa aaaa\nbbbb\n\ncccc cccc\n  dddd\n```", " = aaaa aaaa\\nbbbb\n = cccc cccc\\n  dddd\n", 20},
+        {"code at lines", "```\naaaa aaaa\n  bbbb\ncccc cccc\n  dddd\n```", " = aaaa aaaa\\n  bbbb\n = cccc cccc\\n  dddd\n", 24},
         {"a table at rows with its header", "|A|B|\n|-|-|\n|1|aaaaaa|\n|2|bbbbbb|\n|3|cccccc|\n|4|dddddd|",
-         " = A | B\\n1 | aaaaaa\\n2 | bbbbbb\n = A | B\\n3 | cccccc\\n4 | dddddd\n", 36, 0},
+         " = A | B\\n1 | aaaaaa\\n2 | bbbbbb\n = A | B\\n3 | cccccc\\n4 | dddddd\n", 36},
         {"a large header is not repeated", "|AAAAAAAAAAAAAA|\n|-|\n|aaaaaaaaaaaaaa|\n|bbbbbbbbbbbbbb|",
-         " = AAAAAAAAAAAAAA\\naaaaaaaaaaaaaa\n = bbbbbbbbbbbbbb\n", 36, 0},
-        {"tokens halve it", "aaaa aaaa\n\nbbbb bbbb\n\ncccc cccc\n\ndddd dddd", " = aaaa aaaa\\n\\nbbbb bbbb\n = cccc cccc\\n\\ndddd dddd\n", 100, 6},
-        {"tokens halve a paragraph", "# A\n\nAaaa aaaa aa. Bbbb bbbb bb.", "A = Aaaa aaaa aa.\nA = Bbbb bbbb bb.\n", 100, 4},
-        {"tokens take the header away", "|AAAA|\n|-|\n|bbbbbbbbbbbb|\n|cccccccccccc|", " = AAAA\n = bbbbbbbbbbbb\n = cccccccccccc\n", 100, 3},
+         " = AAAAAAAAAAAAAA\\naaaaaaaaaaaaaa\n = bbbbbbbbbbbbbb\n", 36},
     };
     CHECK_ROWS(rows);
 }
@@ -214,8 +211,7 @@ static void nothing_is_lost(void **state) {
             put_block(&b, &seed);
         if (!next(&seed, 4))
             b.data[next(&seed, b.len)] = (char)next(&seed, 256);
-        const struct doc_chunk_options options = {
-            .target = next(&seed, 2) ? 0 : next(&seed, 600) + 40, .max_tokens = next(&seed, 3) ? 0 : next(&seed, 100) + 1, .count_tokens = doc_check_count};
+        const struct doc_chunk_options options = {.target = next(&seed, 2) ? 0 : next(&seed, 600) + 40};
         if (!doc_check("a.md", b.data, b.len, &options, why, sizeof why))
             fail_msg("document %d: %s", i, why);
         buf_free(&b);

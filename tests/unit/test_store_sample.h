@@ -48,7 +48,7 @@ static inline bool sample_record(struct arena *a, const struct sample *s, struct
             textmap_copy(&w, s->text, i, end - i);
             textmap_literal(&w, "\n", 1);
             bool ok = textmap_finish(&w, &err) == QA_OK;
-            chunks[n] = (struct index_chunk_record){.start = i, .end = end, .heading = path, .n_heading = heading, .tokens = 7};
+            chunks[n] = (struct index_chunk_record){.start = i, .end = end, .heading = path, .n_heading = heading};
             if (ok) {
                 chunks[n].plain = arena_copy(a, w.plain.data, w.plain.len);
                 chunks[n].plain_len = w.plain.len;
