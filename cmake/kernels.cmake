@@ -5,7 +5,7 @@ set(avx512 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/embed/matrix.c PROPERTIES COMPILE_OPTIONS -O3) # packing is what opening takes
 set(vectors -O3 -ffp-contract=fast -Wno-psabi)
 if(QA_SANITIZE OR QA_FUZZ)
-  list(APPEND vectors -O1 -fno-var-tracking-assignments) # unrolled code with checks takes minutes to optimise
+  list(APPEND vectors -O1 $<$<C_COMPILER_ID:GNU>:-fno-var-tracking-assignments>) # unrolled code with checks takes minutes to optimise
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(${kernels}avx2.c PROPERTIES COMPILE_OPTIONS "${vectors};-mavx2;-mfma;-mf16c")

@@ -88,7 +88,7 @@ static int run(struct cli *c) {
             for (size_t i = 0; i < qa_hits_count(hits); i++)
                 print_hit(c, qa_hits_get(hits, i));
             if (!qa_hits_count(hits))
-                puts("Nothing found: no document in scope holds a word of the question.");
+                puts("Nothing found: no document in scope holds a word of the question that says what it is about.");
             else if (qa_hits_evidence(hits) == QA_EVIDENCE_NONE)
                 puts("These are the closest passages, but they hardly speak of what was asked.");
         }
