@@ -44,7 +44,7 @@ static void say_not_found(const struct answer_work *w, struct buf *b) {
     if (!w->found->total_chunks) {
         buf_puts(b, "the index is empty; ingest documents first");
     } else if (!n) {
-        buf_puts(b, "the question has no word to search for");
+        buf_puts(b, "the question has no word that says what it is about");
     } else {
         buf_puts(b, "no document that was searched contains ");
         put_words(b, words, n, " or ");

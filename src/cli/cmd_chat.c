@@ -1,6 +1,8 @@
 /* A conversation on the terminal. Lines come from libedit on a terminal, else plainly from standard input, so that a chat
  * can be scripted. The conversation is in the state file after every turn: leaving in whatever way loses nothing. */
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include <editline/readline.h>
@@ -11,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LINE_MAX_BYTES = 1 << 20 }; /* many times a question: what is longer is no text, and the library says so of what is shorter */
 
 static const struct cli_option options[] = {
     {"conversation", 'c', "ID", "go on with this conversation; 'last' is the newest"},
@@ -72,21 +76,6 @@ static char *next_typed(void) {
     }
 }
 
-static char *next_line(struct chat *chat) {
-    if (chat->terminal)
-        return next_typed();
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t n = getline(&line, &size, stdin);
-    if (n < 0) {
-        free(line);
-        return NULL;
-    }
-    while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-        line[--n] = '\0';
-    return line;
-}
-
 static void show_help(void) {
     puts("Ask a question, or:\n"
          "  /sources         the passages behind the last answer\n"
@@ -103,6 +92,37 @@ static void show_help(void) {
 static void show_error(struct chat *chat, const qa_error *err) {
     cli_print_text(stderr, err->message, 0, 0);
     chat->failed = !chat->terminal;
+}
+
+/* NULL: the end, or what cannot be a line of text, which is told. */
+static char *read_line(struct chat *chat) {
+    qa_error err = {0};
+    struct buf line;
+    int byte = EOF;
+    buf_init(&line, LINE_MAX_BYTES);
+    buf_puts(&line, "");
+    while (line.status == QA_OK && (byte = getc(stdin)) != EOF && byte != '\n' && byte)
+        buf_put(&line, &(char){(char)byte}, 1);
+    if (buf_error(&line, &err, "reading a question") == QA_OK && byte == 0)
+        error_set(&err, QA_BAD_INPUT, "the input is no text: a line of it holds a NUL byte");
+    else if (err.status == QA_OK && ferror(stdin))
+        error_set(&err, QA_IO, "the input cannot be read: %s", strerror(errno));
+    while (line.len && line.data[line.len - 1] == '\r')
+        line.data[--line.len] = '\0';
+    bool some = err.status == QA_OK && (byte != EOF || line.len);
+    char *text = some ? strdup(line.data) : NULL;
+    if (some && !text)
+        error_no_memory(&err, "reading a question");
+    if (err.status != QA_OK)
+        show_error(chat, &err);
+    buf_free(&line);
+    return text;
+}
+
+static char *next_line(struct chat *chat) {
+    if (chat->terminal)
+        return next_typed();
+    return read_line(chat);
 }
 
 static void set_conversation(struct chat *chat, const char *id) {

@@ -89,7 +89,7 @@ static void print_file(FILE *to, const char *json) {
     if (json_parse(json, strlen(json), &root, NULL) != QA_OK)
         return;
     cli_print_line(to, cli_text_of(root, "path"));
-    fputs(": sound; ", to);
+    fputs(is_none(root, "model") ? ": well-formed; " : ": sound; ", to);
     cli_print_line(to, cli_text_of(root, "role"));
     fputs(" of architecture ", to);
     cli_print_line(to, is_none(root, "architecture") ? "unknown" : cli_text_of(root, "architecture"));
@@ -103,7 +103,7 @@ static void print_file(FILE *to, const char *json) {
         fprintf(to, ", %llu tokens", cli_number_of(root, "context"));
     fprintf(to, "\nSHA-256 %s", cli_text_of(root, "sha256"));
     if (is_none(root, "model"))
-        fputs(", which is none of 'quaere model list'\n", to);
+        fputs(", which is none of 'quaere model list': the form was checked, the weights can't be\n", to);
     else {
         fputs(", that of ", to);
         cli_print_line(to, cli_text_of(root, "model"));

@@ -341,6 +341,10 @@ static qa_status embed(struct call *c, qa_error *err) {
     if (status == QA_OK && embedder) {
         struct ingest_embedding run = {.index = c->index, .embedder = *embedder, .on_event = o->on_event, .user = o->user, .cancel = &c->q->cancel};
         status = ingest_embed(&run, c->report, err);
+    } else if (status == QA_OK && space.dimensions && !c->q->embedder_choice.none) {
+        qa_error said = {0};
+        core_other_embedder(&space, NULL, &said);
+        notice(c, NULL, said.message);
     }
     if (status == QA_OK || status == QA_CANCELLED)
         return status;
@@ -380,6 +384,17 @@ qa_status qa_ingest(qa *q, const qa_ingest_options *options, qa_ingest_report *r
     return status;
 }
 
+/* Some embedders open and give nothing that can be used: better seen before all vectors are dropped for them. */
+static qa_status try_embedder(qa *q, const struct embedder_port *e, qa_error *err) {
+    static const struct embedder_text text = {.text = "documentation", .len = sizeof "documentation" - 1};
+    float *vector = calloc(e->dimensions, sizeof *vector);
+    if (!vector)
+        return error_no_memory(err, "trying the embedder");
+    qa_status status = e->ops->embed(e->self, EMBEDDER_PASSAGE, &text, 1, &q->cancel, vector, err);
+    free(vector);
+    return status;
+}
+
 qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event, void *user), void *user, qa_ingest_report *report, qa_error *err) {
     qa_ingest_report ignored;
     struct index_port index = {0};
@@ -393,6 +408,8 @@ qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event,
                            "instead of none");
     if (status == QA_OK && !embedder)
         status = error_set(err, QA_NOT_FOUND, "there is no embedder; get one with: quaere model pull %s", CORE_EMBEDDER);
+    if (status == QA_OK)
+        status = try_embedder(q, embedder, err);
     if (status == QA_OK)
         status = core_write_index(q, &index, err);
     if (status == QA_OK)
@@ -409,6 +426,8 @@ qa_status qa_index_reembed(qa *q, void (*on_event)(const qa_ingest_event *event,
     if (status == QA_OK) {
         struct ingest_embedding run = {.index = index, .embedder = *embedder, .on_event = on_event, .user = user, .cancel = &q->cancel};
         status = ingest_embed(&run, report, err);
+        if (status != QA_OK && status != QA_CANCELLED)
+            error_prefix(err, status, "the vectors of before are dropped and not all are made anew, so words alone are searched until they are: ");
     }
     report->elapsed_ms = clock_mono_ms() - started;
     return core_finish(q, status);

@@ -49,6 +49,23 @@ static qa_status count_pending(const struct index_port *index, const struct inde
     return h->pending && !scope.caller->owner ? index->ops->count_pending(index->self, &scope, &h->pending, err) : QA_OK;
 }
 
+/* Without an embedder ever, words alone are what the index is for; with one, vectors are on their way. */
+static qa_status tell_no_vectors(qa *q, const struct index_space *space, struct qa_hits *h, qa_error *err) {
+    struct embedder_port *embedder = NULL;
+    bool begun = space->dimensions && space->pending;
+    if (h->question.search.mode != QA_MODE_VECTOR) {
+        if (begun)
+            snprintf(h->warning, sizeof h->warning, "searched by words alone: no chunk has its vector yet; quaere ingest makes them");
+        return QA_OK;
+    }
+    if (begun)
+        return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors yet; make them with: quaere ingest", q->index_path);
+    if (core_open_embedder(q, NULL, &embedder, NULL) == QA_OK && embedder)
+        return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors; make them with: quaere index reembed", q->index_path);
+    return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors; make them with: quaere model pull %s, then quaere index reembed", q->index_path,
+                     CORE_EMBEDDER);
+}
+
 /* The embedder of the index's vectors, when the question may use them. What stands in the way is a warning, and the reason of the failure only when vectors alone were
  * asked for. */
 static qa_status choose_embedder(qa *q, const struct index_port *index, struct qa_hits *h, qa_error *err) {
@@ -63,12 +80,8 @@ static qa_status choose_embedder(qa *q, const struct index_port *index, struct q
         status = count_pending(index, &space, h, err);
     if (status != QA_OK)
         return status;
-    if (!space.dimensions || !space.vectors) {
-        if (request->mode != QA_MODE_VECTOR)
-            return QA_OK;
-        return error_set(err, QA_UNSUPPORTED, "the index %s has no vectors; make them with: quaere model pull %s, then quaere index reembed",
-                         q->index_path, CORE_EMBEDDER);
-    }
+    if (!space.vectors)
+        return tell_no_vectors(q, &space, h, err);
     status = core_open_embedder(q, space.name, &embedder, &said);
     if (status == QA_OK && !embedder && q->embedder_choice.none)
         return request->mode == QA_MODE_VECTOR ? error_set(err, QA_BAD_USAGE, "a search by vectors needs an embedder, and none is set") : QA_OK;

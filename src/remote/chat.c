@@ -145,6 +145,10 @@ bool chat_feed(void *chat, const char *bytes, size_t n) {
             return false;
         }
         c->form = bytes[0] == '{' || bytes[0] == '[' ? CHAT_DOCUMENT : CHAT_EVENTS;
+        if (c->form == CHAT_EVENTS && !memchr(":deir", bytes[0], 5)) { /* a comment, data, event, id, retry */
+            wrong(c, "it is neither JSON nor a stream of events");
+            return false;
+        }
     }
     if (c->form == CHAT_EVENTS) {
         qa_error err = {0};

@@ -1,10 +1,13 @@
 #include "search/search_internal.h"
+#include "base/utf8.h"
 #include <string.h>
 
 static qa_status check_question(const char *question, qa_error *err) {
     size_t n = strlen(question);
     if (n > SEARCH_QUESTION_MAX)
         return error_set(err, QA_TOO_LARGE, "the question has %zu bytes; %d is the most", n, SEARCH_QUESTION_MAX);
+    if (utf8_valid_len(question, n) != n)
+        return error_set(err, QA_BAD_INPUT, "the question is not valid UTF-8, from its byte %zu on", utf8_valid_len(question, n) + 1);
     if (strspn(question, " \t\r\n") == n)
         return error_set(err, QA_BAD_INPUT, "the question is empty");
     return QA_OK;

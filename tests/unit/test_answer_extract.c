@@ -279,7 +279,7 @@ static void refusals(void **state) {
     } rows[] = {
         {"an empty index", "what is a widget?", NULL, 0, 0, "the index is empty; ingest documents first"},
         {"no hit", "what is a widget?", NULL, 0, 7, "no document that was searched contains \"widget\""},
-        {"stop words only", "what is it?", NULL, 0, 7, "the question has no word to search for"},
+        {"stop words only", "what is it?", NULL, 0, 7, "the question has no word that says what it is about"},
         {"a name that is nowhere", "does it read Avro files?", "It reads files of many kinds.", 0.1, 7, "none of the closest passages mentions \"Avro\""},
         {"an identifier that is nowhere", "set IdleTimeoutInSeconds of endpoints", "Endpoints have a timeout in seconds.", 0.1, 7,
          "none of the closest passages mentions \"IdleTimeoutInSeconds\""},

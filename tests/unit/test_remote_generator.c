@@ -195,6 +195,7 @@ static const struct {
     {"a document that is a list", {.head = FAKE_JSON, .body = "[]"}, QA_REMOTE, "it has no choices", ""},
     {"half a document", {.head = FAKE_JSON, .body = "{\"choices\":[{\"message\":{\"con"}, QA_REMOTE, "the answer is not JSON", ""},
     {"a web page", {.body = "<!DOCTYPE html><html>"}, QA_REMOTE, "it is a web page; does the url", ""},
+    {"neither JSON nor events", {.head = FAKE_JSON, .body = "}{not json"}, QA_REMOTE, "it is neither JSON nor a stream of events", ""},
     {"a line without an end", {.body = "data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", .times = 100000}, QA_REMOTE, "1048576 bytes", ""},
     {"a document without an end", {.head = FAKE_JSON, .body = "{\"a\":                                                         ", .times = 200000}, QA_REMOTE, "larger than 8 MiB", ""},
     {"withheld", {.body = END("content_filter") DONE}, QA_REMOTE, "withheld the answer (content_filter)", ""},

@@ -189,6 +189,7 @@ static void signals(void **state) {
 /* ---- Vectors ---- */
 
 static const char vectors[] = "{generator: none, embedder: {url: '%s', model: vectors, dimensions: 3}}";
+#define VECTOR "{\"data\":[{\"index\":0,\"embedding\":[1,0,0]}]}"
 #define VECTORS_2 "{\"data\":[{\"index\":0,\"embedding\":[1,0,0]},{\"index\":1,\"embedding\":[0,1,0]}]}"
 
 static json_int_t number(const char *out, const char *key) {
@@ -204,9 +205,9 @@ static json_int_t number(const char *out, const char *key) {
 
 static void counts_of_vectors(void **state) {
     struct wiring *w = *state;
-    static const struct fake_reply reply = {.head = FAKE_JSON, .body = VECTORS_2};
+    static const struct fake_reply replies[] = {{.head = FAKE_JSON, .body = VECTORS_2}, {.head = FAKE_JSON, .body = VECTOR}, {.head = FAKE_JSON, .body = VECTORS_2}};
     struct run r;
-    wiring_serve(w, &reply, 1);
+    wiring_serve(w, replies, 3);
     wiring_open(w, vectors); /* writes the configuration */
     fake_tree_put(&w->tree, "docs/again.md", jobs_page); /* the same text a second time: computed once */
     RUN(w, &r, "ingest", "--json", "docs");
@@ -225,11 +226,11 @@ static void counts_of_vectors(void **state) {
 /* Stopped while the server is silent: one JSON document all the same, with what is missing. */
 static void reembedding_is_stopped(void **state) {
     struct wiring *w = *state;
-    static const struct fake_reply replies[] = {{.head = FAKE_JSON, .body = VECTORS_2}, {.head = "", .ending = FAKE_HANG}};
+    static const struct fake_reply replies[] = {{.head = FAKE_JSON, .body = VECTORS_2}, {.head = FAKE_JSON, .body = VECTOR}, {.head = "", .ending = FAKE_HANG}};
     struct run r;
-    begin(w, replies, 2, vectors);
+    begin(w, replies, 3, vectors);
     pid_t child = start(w, (const char *const[]){"index", "reembed", "--json", NULL});
-    for (int k = 0; k < 10000 && fake_server_requests(w->server) < 2; k++)
+    for (int k = 0; k < 10000 && fake_server_requests(w->server) < 3; k++)
         usleep(2000);
     assert_int_equal(kill(child, SIGTERM), 0);
     finish(w, child, &r);

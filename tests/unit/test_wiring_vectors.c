@@ -151,8 +151,8 @@ static void fails_while_searching(void **state) {
     for (size_t i = 0; i < sizeof ill / sizeof *ill; i++) {
         const struct fake_reply bad = ill[i].reply;
         /* The fingerprint names the address: the vectors are made anew for each server. */
-        const struct fake_reply both[] = {well[0], bad, bad, bad, well[1]};
-        wiring_serve(w, both, 5);
+        const struct fake_reply both[] = {well[1], well[0], bad, bad, bad, well[1]}; /* the first: reembed tries the embedder */
+        wiring_serve(w, both, 6);
         wiring_open(w, embedder);
         assert_int_equal(qa_index_reembed(w->q, NULL, NULL, NULL, NULL), QA_OK);
         words_alone(w, ill[i].told);
@@ -192,7 +192,7 @@ static void fails_while_ingesting(void **state) {
         assert_int_equal(w->report.total_documents, 2);
         assert_int_equal(w->report.computed, 0);
         qa_hits *hits = search(w, "presigned", QA_MODE_HYBRID);
-        assert_null(qa_hits_warning(hits)); /* no vectors at all: words are all there is, and nothing went wrong */
+        assert_true(says(qa_hits_warning(hits), "no chunk has its vector yet"));
         assert_int_equal(qa_hits_count(hits), 1);
         qa_hits_free(hits);
         wiring_ingest_all(w);
@@ -232,19 +232,34 @@ static void cancelled(void **state) {
     qa_hits_free(hits);
 }
 
-/* Until it is done words alone are searched; what it leaves behind when it fails is whole, and ingesting goes on with it. */
+static void check_info(struct wiring *w, const char *embedder_fact, const char *pending) {
+    char *info = NULL;
+    assert_int_equal(qa_index_info(w->q, &info, NULL), QA_OK);
+    if (!says(info, embedder_fact) || !says(info, pending))
+        fail_msg("%s", info);
+    qa_text_free(info);
+}
+
+/* An embedder that gives nothing costs nothing. Once it has given something, words alone are searched until it is done; what it leaves behind when it fails is whole,
+ * and ingesting goes on with it. */
 static void reembedding(void **state) {
     struct wiring *w = *state;
-    static const struct fake_reply replies[] = {{.head = FAKE_JSON, .body = VECTORS_2}, {.head = FAKE_STATUS("400 No")}, {.head = FAKE_JSON, .body = VECTORS_2},
-                                                {.head = FAKE_JSON, .body = VECTOR_OF_JOBS}};
+    static const struct fake_reply replies[] = {{.head = FAKE_JSON, .body = VECTORS_2}, {.head = FAKE_STATUS("400 No")}, {.head = FAKE_JSON, .body = VECTOR_OF_JOBS},
+                                                {.head = FAKE_STATUS("400 No")}, {.head = FAKE_JSON, .body = VECTORS_2}, {.head = FAKE_JSON, .body = VECTOR_OF_JOBS}};
     qa_error err = {0};
-    wiring_serve(w, replies, 4);
+    wiring_serve(w, replies, 6);
     wiring_open(w, "{generator: none, embedder: {url: '%s', model: others, dimensions: 3}}");
     wiring_ingest_all(w);
     wiring_open(w, embedder);
     assert_int_equal(qa_index_reembed(w->q, NULL, NULL, &w->report, &err), QA_REMOTE);
+    check_info(w, "\"embedder\": \"others\"", "\"pending\": 0");
+    assert_int_equal(qa_index_reembed(w->q, NULL, NULL, &w->report, &err), QA_REMOTE);
+    assert_non_null(strstr(err.message, "the vectors of before are dropped"));
+    check_info(w, "\"embedder\": \"vectors\"", "\"pending\": 2");
     assert_int_equal(qa_index_check(w->q, &err), QA_OK);
+    search_fails(w, QA_MODE_VECTOR, QA_UNSUPPORTED, "quaere ingest");
     qa_hits *hits = search(w, asked, QA_MODE_HYBRID);
+    assert_non_null(strstr(qa_hits_warning(hits), "no chunk has its vector yet"));
     assert_string_equal(qa_hits_get(hits, 0)->document, "urls.md");
     assert_true(isnan(qa_hits_get(hits, 0)->vector_score));
     qa_hits_free(hits);
@@ -255,10 +270,7 @@ static void reembedding(void **state) {
     qa_hits_free(hits);
     wiring_open(w, "{embedder: none, generator: none}");
     assert_int_equal(qa_index_reembed(w->q, NULL, NULL, &w->report, &err), QA_BAD_USAGE); /* before anything is forgotten */
-    char *info = NULL;
-    assert_int_equal(qa_index_info(w->q, &info, NULL), QA_OK);
-    assert_true(says(info, "\"embedder\": \"vectors\"") && says(info, "\"pending\": 0"));
-    qa_text_free(info);
+    check_info(w, "\"embedder\": \"vectors\"", "\"pending\": 0");
 }
 
 int main(void) {
