@@ -146,8 +146,10 @@ static void row_of(const void *user, size_t output, float *out) {
     const struct model_gguf_tensor *t = s->parts[output / s->outputs];
     size_t k = (size_t)t->shape[0];
     read_values(s->l, t, output % s->outputs * k, k, out);
-    for (size_t i = 0; output < s->outputs && s->first != 1 && i < k; i++)
-        out[i] *= s->first;
+    float factor = output < s->outputs ? s->first : 1;
+    if (factor != 1)
+        for (size_t i = 0; i < k; i++)
+            out[i] *= factor;
 }
 
 static qa_status load_matrix(const struct loader *l, size_t layer, const char *const *names, size_t n_names, size_t k, size_t n, float first,
