@@ -11,7 +11,6 @@ enum { POOLING_MEAN = 1, POOLING_CLS = 2 }; /* llama.cpp's numbers */
 struct loader {
     struct encoder *e;
     enum embed_precision precision;
-    float *norm_usual;
     qa_error *err;
 };
 
@@ -126,13 +125,6 @@ static qa_status load_norm(const struct loader *l, const char *prefix, struct en
     return status == QA_OK ? load_vector(l, name, l->e->hidden, &out->beta) : status;
 }
 
-/* What stands behind a layer norm is about as large as this. */
-static const float *usual_after(const struct loader *l, const struct encoder_norm *norm) {
-    for (size_t i = 0; i < l->e->hidden; i++)
-        l->norm_usual[i] = fmaxf(3 * fabsf(norm->gamma[i]) + fabsf(norm->beta[i]), 1e-6F);
-    return l->norm_usual;
-}
-
 /* One to three tensors of the same shape, one after the other. */
 struct stack {
     const struct loader *l;
@@ -153,7 +145,7 @@ static void row_of(const void *user, size_t output, float *out) {
 }
 
 static qa_status load_matrix(const struct loader *l, size_t layer, const char *const *names, size_t n_names, size_t k, size_t n, float first,
-                             const float *usual, struct embed_matrix *out) {
+                             struct embed_matrix *out) {
     struct stack s = {.l = l, .outputs = n, .first = first};
     float *bias = embed_allocate(n_names * n, sizeof *bias);
     qa_status status = bias ? QA_OK : error_no_memory(l->err, "opening an embedder");
@@ -170,29 +162,29 @@ static qa_status load_matrix(const struct loader *l, size_t layer, const char *c
     }
     for (size_t i = 0; status == QA_OK && i < n; i++)
         bias[i] *= first;
-    const struct embed_weights weights = {.k = k, .n = n_names * n, .row = row_of, .user = &s, .bias = bias, .usual = usual};
+    const struct embed_weights weights = {.k = k, .n = n_names * n, .row = row_of, .user = &s, .bias = bias};
     if (status == QA_OK)
         status = embed_pack_matrix(l->e->kernels, l->precision, &weights, out, l->err);
     free(bias);
     return status;
 }
 
-static qa_status load_layer(const struct loader *l, size_t i, const struct encoder_norm *before) {
+static qa_status load_layer(const struct loader *l, size_t i) {
     static const char *const qkv[] = {"attn_q", "attn_k", "attn_v"}, *const out[] = {"attn_output"}, *const up[] = {"ffn_up"}, *const down[] = {"ffn_down"};
     const struct encoder *e = l->e;
     struct encoder_layer *to = &e->layers[i];
     char name[80];
     float query = 1 / sqrtf((float)(e->hidden / e->heads));
-    qa_status status = load_matrix(l, i, qkv, 3, e->hidden, e->hidden, query, usual_after(l, before), &to->qkv);
+    qa_status status = load_matrix(l, i, qkv, 3, e->hidden, e->hidden, query, &to->qkv);
     if (status == QA_OK)
-        status = load_matrix(l, i, out, 1, e->hidden, e->hidden, 1, NULL, &to->out);
+        status = load_matrix(l, i, out, 1, e->hidden, e->hidden, 1, &to->out);
     snprintf(name, sizeof name, "blk.%zu.attn_output_norm", i);
     if (status == QA_OK)
         status = load_norm(l, name, &to->after_attention);
     if (status == QA_OK)
-        status = load_matrix(l, i, up, 1, e->hidden, e->inner, 1, usual_after(l, &to->after_attention), &to->up);
+        status = load_matrix(l, i, up, 1, e->hidden, e->inner, 1, &to->up);
     if (status == QA_OK)
-        status = load_matrix(l, i, down, 1, e->inner, e->hidden, 1, NULL, &to->down);
+        status = load_matrix(l, i, down, 1, e->inner, e->hidden, 1, &to->down);
     snprintf(name, sizeof name, "blk.%zu.layer_output_norm", i);
     return status == QA_OK ? load_norm(l, name, &to->after_feed_forward) : status;
 }
@@ -247,14 +239,10 @@ static qa_status load(struct loader *l) {
     if (status != QA_OK)
         return status;
     e->layers = embed_allocate(e->n_layers, sizeof *e->layers);
-    l->norm_usual = embed_allocate(e->hidden, sizeof *l->norm_usual);
-    if (!e->layers || !l->norm_usual)
+    if (!e->layers)
         return error_no_memory(l->err, "opening an embedder");
-    const struct encoder_norm *before = &e->first;
-    for (size_t i = 0; status == QA_OK && i < e->n_layers; i++) {
-        status = load_layer(l, i, before);
-        before = &e->layers[i].after_feed_forward;
-    }
+    for (size_t i = 0; status == QA_OK && i < e->n_layers; i++)
+        status = load_layer(l, i);
     return status;
 }
 
@@ -262,7 +250,6 @@ qa_status encoder_load(struct model_gguf *gguf, const struct embed_kernels *kern
     *out = (struct encoder){.kernels = kernels, .gguf = gguf};
     struct loader l = {.e = out, .precision = precision, .err = err};
     qa_status status = load(&l);
-    free(l.norm_usual);
     if (status != QA_OK)
         encoder_free(out);
     return status;

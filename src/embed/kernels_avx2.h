@@ -3,8 +3,8 @@
 
 INLINE ivec add_bytes(ivec sum, ivec x0, ivec w0, ivec x1, ivec w1) {
     const __m256i ones = _mm256_set1_epi16(1);
-    ivec first = (ivec)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)x0, (__m256i)w0), ones);
-    return sum + first + (ivec)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)x1, (__m256i)w1), ones);
+    __m256i four = _mm256_add_epi16(_mm256_maddubs_epi16((__m256i)x0, (__m256i)w0), _mm256_maddubs_epi16((__m256i)x1, (__m256i)w1));
+    return sum + (ivec)_mm256_madd_epi16(four, ones);
 }
 INLINE vec larger(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
 INLINE vec smaller(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }

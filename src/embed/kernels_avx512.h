@@ -8,8 +8,8 @@ INLINE ivec add_bytes(ivec sum, ivec x0, ivec w0, ivec x1, ivec w1) {
 #else
 INLINE ivec add_bytes(ivec sum, ivec x0, ivec w0, ivec x1, ivec w1) {
     const __m512i ones = _mm512_set1_epi16(1);
-    ivec first = (ivec)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)x0, (__m512i)w0), ones);
-    return sum + first + (ivec)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)x1, (__m512i)w1), ones);
+    __m512i four = _mm512_add_epi16(_mm512_maddubs_epi16((__m512i)x0, (__m512i)w0), _mm512_maddubs_epi16((__m512i)x1, (__m512i)w1));
+    return sum + (ivec)_mm512_madd_epi16(four, ones);
 }
 #endif
 INLINE vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }

@@ -97,46 +97,54 @@ INLINE ivec four_bytes(const uint8_t *p) {
     return splat_int(v);
 }
 
-/* Everything a tile of the int8 product is told but its place. */
-struct bytes_product {
-    size_t k, n;
-    const float *scale, *bias;
-    const int32_t *sums;
+/* One panel of the weights, and where its outputs go. */
+struct bytes_panel {
+    size_t k, groups, columns, out_stride;
+    const int8_t *packed;
+    const float *scales, *bias;
 };
 
-INLINE void tile_int8(const struct bytes_product *p, size_t rows, const uint8_t *x, const struct embed_row *row, const int8_t *w, size_t c, float *out) {
-    ivec sum[INT8_ROWS][2];
-    UNROLL for (size_t r = 0; r < rows; r++)
-        sum[r][0] = sum[r][1] = (ivec){0};
-    for (size_t i = 0; i < p->k; i += 8, w += PANEL * 8) {
-        ivec w00 = load_int(w), w01 = load_int(w + 4 * LANES), w10 = load_int(w + 8 * LANES), w11 = load_int(w + 12 * LANES);
+INLINE void tile_int8(const struct bytes_panel *p, size_t rows, const uint8_t *x, const struct embed_bytes *meaning, float *out) {
+    const int8_t *w = p->packed;
+    const float *scale = p->scales;
+    vec total[INT8_ROWS][2], first[2];
+    take_columns(p->bias, p->columns, first);
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        total[r][0] = first[0];
+        total[r][1] = first[1];
+    }
+    for (size_t g = 0, i = 0; g < p->groups; g++, scale += 2 * PANEL) {
+        ivec sum[INT8_ROWS][2];
+        UNROLL for (size_t r = 0; r < rows; r++)
+            sum[r][0] = sum[r][1] = (ivec){0};
+        for (size_t end = p->k - i < EMBED_GROUP ? p->k : i + EMBED_GROUP; i < end; i += 8, w += PANEL * 8) {
+            ivec w00 = load_int(w), w01 = load_int(w + 4 * LANES), w10 = load_int(w + 8 * LANES), w11 = load_int(w + 12 * LANES);
+            UNROLL for (size_t r = 0; r < rows; r++) {
+                ivec x0 = four_bytes(x + r * p->k + i), x1 = four_bytes(x + r * p->k + i + 4);
+                sum[r][0] = add_bytes(sum[r][0], x0, w00, x1, w10);
+                sum[r][1] = add_bytes(sum[r][1], x0, w01, x1, w11);
+            }
+        }
         UNROLL for (size_t r = 0; r < rows; r++) {
-            ivec x0 = four_bytes(x + r * p->k + i), x1 = four_bytes(x + r * p->k + i + 4);
-            sum[r][0] = add_bytes(sum[r][0], x0, w00, x1, w10);
-            sum[r][1] = add_bytes(sum[r][1], x0, w01, x1, w11);
+            vec step = splat(meaning[r * p->groups + g].step), least = splat(meaning[r * p->groups + g].least);
+            for (size_t h = 0; h < 2; h++)
+                total[r][h] += step * (load(scale + h * LANES) * __builtin_convertvector(sum[r][h], vec)) + least * load(scale + PANEL + h * LANES);
         }
     }
-    vec scale[2], bias[2];
-    vec sums_as_floats[2];
-    take_columns(p->scale + c, p->n - c, scale);
-    take_columns(p->bias + c, p->n - c, bias);
-    take_columns((const float *)(const void *)(p->sums + c), p->n - c, sums_as_floats);
-    const ivec sums[2] = {(ivec)sums_as_floats[0], (ivec)sums_as_floats[1]};
-    UNROLL for (size_t r = 0; r < rows; r++) {
-        vec low = __builtin_convertvector(sum[r][0] - row[r].zero * sums[0], vec), high = __builtin_convertvector(sum[r][1] - row[r].zero * sums[1], vec);
-        put(out + r * p->n, low * (row[r].step * scale[0]) + bias[0], high * (row[r].step * scale[1]) + bias[1], p->n - c);
-    }
+    UNROLL for (size_t r = 0; r < rows; r++)
+        put(out + r * p->out_stride, total[r][0], total[r][1], p->columns);
 }
 
-static void multiply_int8(const uint8_t *x, const struct embed_row *row, size_t rows, size_t k, const int8_t *packed, const float *scale,
-                          const int32_t *sums, size_t n, const float *bias, float *out) {
-    const struct bytes_product p = {.k = k, .n = n, .scale = scale, .bias = bias, .sums = sums};
-    for (size_t c = 0; c < n; c += PANEL, packed += PANEL * k) {
+static void multiply_int8(const uint8_t *x, const struct embed_bytes *meaning, size_t rows, size_t k, const int8_t *packed, const float *scales, size_t n,
+                          const float *bias, float *out) {
+    size_t groups = embed_count_groups(k);
+    for (size_t c = 0; c < n; c += PANEL, packed += PANEL * k, scales += 2 * PANEL * groups) {
+        const struct bytes_panel p = {k, groups, n - c, n, packed, scales, bias + c};
         size_t r = 0;
         for (; r + INT8_ROWS <= rows; r += INT8_ROWS)
-            tile_int8(&p, INT8_ROWS, x + r * k, row + r, packed, c, out + r * n + c);
+            tile_int8(&p, INT8_ROWS, x + r * k, meaning + r * groups, out + r * n + c);
         for (; r < rows; r++)
-            tile_int8(&p, 1, x + r * k, row + r, packed, c, out + r * n + c);
+            tile_int8(&p, 1, x + r * k, meaning + r * groups, out + r * n + c);
     }
 }
 
@@ -171,26 +179,32 @@ INLINE void narrow_part(ivec v, uint8_t *p, size_t n) {
     memcpy(p, part, n);
 }
 
-static void quantise(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row) {
+INLINE struct embed_bytes quantise_group(const float *x, size_t n, uint8_t *out) {
     const float most = ACTIVATION_MAX;
+    vec low = splat(x[0]), high = low, odd = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v = load_part(x + i, n - i, x[0]);
+        low = smaller(v, low);
+        high = larger(v, high);
+        odd += v - v; /* no number where one of them is none or infinite */
+    }
+    float least = -max_lanes(-low), range = max_lanes(high) - least + sum_lanes(odd), step = range > EMBED_LEAST_RANGE ? range / most : 1;
+    step = range < INFINITY ? step : NAN;
+    vec inverse = splat(1 / step);
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v = round_vector((load_part(x + i, n - i, x[0]) - splat(least)) * inverse);
+        narrow_part(__builtin_convertvector(larger(smaller(v, splat(most)), splat(0)), ivec), out + i, n - i);
+    }
+    return (struct embed_bytes){step, least};
+}
+
+static void quantise(const float *x, size_t rows, size_t n, uint8_t *out, struct embed_bytes *meaning) {
     for (size_t r = 0; r < rows; r++, x += n, out += n) {
-        vec low = {0}, high = {0}, odd = {0};
-        for (size_t i = 0; i < n; i += LANES) {
-            vec v = load_part(x + i, n - i, 0) * (factor ? load_part(factor + i, n - i, 0) : splat(1));
-            low = smaller(v, low);
-            high = larger(v, high);
-            odd += v - v; /* no number where one of them is none or infinite */
-        }
-        float least = -max_lanes(-low), range = max_lanes(high) - least + sum_lanes(odd);
-        float step = range > EMBED_LEAST_RANGE ? range / most : 1, zero = range < INFINITY ? rintf(-least / step) : 0;
-        step = range < INFINITY ? step : NAN;
-        vec inverse = splat(1 / step), offset = splat(zero);
-        for (size_t i = 0; i < n; i += LANES) {
-            vec v = load_part(x + i, n - i, 0) * (factor ? load_part(factor + i, n - i, 0) : splat(1));
-            v = larger(smaller(round_vector(v * inverse) + offset, splat(most)), splat(0));
-            narrow_part(__builtin_convertvector(v, ivec), out + i, n - i);
-        }
-        row[r] = (struct embed_row){step, (int32_t)zero};
+        size_t i = 0;
+        for (; i + EMBED_GROUP <= n; i += EMBED_GROUP)
+            *meaning++ = quantise_group(x + i, EMBED_GROUP, out + i);
+        if (i < n)
+            *meaning++ = quantise_group(x + i, n - i, out + i);
     }
 }
 

@@ -18,36 +18,46 @@ static void multiply_f32(const float *x, size_t x_stride, size_t rows, size_t k,
         }
 }
 
-static void multiply_int8(const uint8_t *x, const struct embed_row *row, size_t rows, size_t k, const int8_t *packed, const float *scale,
-                          const int32_t *sums, size_t n, const float *bias, float *out) {
-    for (size_t r = 0; r < rows; r++)
+static float multiply_group(const uint8_t *x, struct embed_bytes meaning, size_t k, const int8_t *w, const float *scale) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < k; i++)
+        sum += x[i] * w[i / 4 * PANEL * 4 + i % 4];
+    return meaning.step * (scale[0] * (float)sum) + meaning.least * scale[PANEL];
+}
+
+static void multiply_int8(const uint8_t *x, const struct embed_bytes *meaning, size_t rows, size_t k, const int8_t *packed, const float *scales, size_t n,
+                          const float *bias, float *out) {
+    size_t groups = embed_count_groups(k);
+    for (size_t r = 0; r < rows; r++, x += k, meaning += groups)
         for (size_t c = 0; c < n; c++) {
             const int8_t *w = packed + c / PANEL * PANEL * k + c % PANEL * 4;
-            int32_t sum = 0;
-            for (size_t i = 0; i < k; i++)
-                sum += x[r * k + i] * w[i / 4 * PANEL * 4 + i % 4];
-            out[r * n + c] = (float)(sum - row[r].zero * sums[c]) * (row[r].step * scale[c]) + bias[c];
+            const float *scale = scales + c / PANEL * PANEL * 2 * groups + c % PANEL;
+            float sum = bias[c];
+            for (size_t g = 0, i = 0; g < groups; g++, i += EMBED_GROUP)
+                sum += multiply_group(x + i, meaning[g], k - i < EMBED_GROUP ? k - i : EMBED_GROUP, w + i * PANEL, scale + g * 2 * PANEL);
+            out[r * n + c] = sum;
         }
 }
 
-static void quantise(const float *x, size_t rows, size_t n, const float *factor, uint8_t *out, struct embed_row *row) {
+static struct embed_bytes quantise_group(const float *x, size_t n, uint8_t *out) {
     const float most = (float)embed_kernels_plain.activation_max;
-    for (size_t r = 0; r < rows; r++, x += n, out += n) {
-        float low = 0, high = 0, odd = 0;
-        for (size_t i = 0; i < n; i++) {
-            float v = x[i] * (factor ? factor[i] : 1);
-            low = fminf(low, v);
-            high = fmaxf(high, v);
-            odd += v - v; /* no number where one of them is none or infinite */
-        }
-        float range = high - low + odd, step = range > EMBED_LEAST_RANGE ? range / most : 1, zero = range < INFINITY ? rintf(-low / step) : 0;
-        step = range < INFINITY ? step : NAN;
-        for (size_t i = 0; i < n; i++) {
-            float v = x[i] * (factor ? factor[i] : 1);
-            out[i] = (uint8_t)fminf(fmaxf(rintf(v / step) + zero, 0), most);
-        }
-        row[r] = (struct embed_row){step, (int32_t)zero};
+    float low = x[0], high = x[0], odd = 0;
+    for (size_t i = 0; i < n; i++) {
+        low = fminf(low, x[i]);
+        high = fmaxf(high, x[i]);
+        odd += x[i] - x[i]; /* no number where one of them is none or infinite */
     }
+    float range = high - low + odd, step = range > EMBED_LEAST_RANGE ? range / most : 1;
+    step = range < INFINITY ? step : NAN;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)fminf(fmaxf(rintf((x[i] - low) / step), 0), most);
+    return (struct embed_bytes){step, low};
+}
+
+static void quantise(const float *x, size_t rows, size_t n, uint8_t *out, struct embed_bytes *meaning) {
+    for (size_t r = 0; r < rows; r++, x += n, out += n)
+        for (size_t i = 0; i < n; i += EMBED_GROUP)
+            *meaning++ = quantise_group(x + i, n - i < EMBED_GROUP ? n - i : EMBED_GROUP, out + i);
 }
 
 static void add_norm(float *x, const float *add, size_t rows, size_t n, const float *gamma, const float *beta, float epsilon) {

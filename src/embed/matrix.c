@@ -1,7 +1,3 @@
-/* Bytes lose least where all inputs of a row are about equally large. After a layer norm some inputs are usually many times larger than the others, by its
- * gamma and beta, which are known: so each input is divided by a factor and its weights multiplied by it, which changes nothing but
- * the rounding (G. Xiao and others, "SmoothQuant", 2023, section 4; here from the layer norm's own parameters, without calibration texts).
- * docs/encoder.md has the figures. */
 #include "embed/matrix.h"
 #include <math.h>
 #include <stdlib.h>
@@ -71,32 +67,24 @@ static int32_t narrow_row(const float *restrict row, size_t k, float inverse, in
 }
 
 static void pack_int8(struct embed_matrix *m, size_t output, const float *row, void *spare) {
-    const float infinite = INFINITY;
-    size_t panel = m->kernels->panel, k = m->k;
-    int8_t *to = (int8_t *)m->packed + output / panel * panel * k + output % panel * 4, *bytes = spare;
-    int32_t bits = largest_bits(row, k), infinite_bits;
-    float most;
-    memcpy(&most, &bits, sizeof most);
+    const float infinite = INFINITY, weight_max = (float)m->kernels->weight_max;
+    size_t panel = m->kernels->panel, k = m->k, at = output % panel;
+    int8_t *to = (int8_t *)m->packed + output / panel * panel * k + at * 4, *bytes = spare;
+    float *scale = m->scales + output / panel * panel * 2 * embed_count_groups(k) + at;
+    int32_t infinite_bits;
     memcpy(&infinite_bits, &infinite, sizeof infinite_bits);
-    bool broken = bits >= infinite_bits, sound = bits > 0 && !broken;
-    m->sums[output] = narrow_row(row, k, sound ? (float)m->kernels->weight_max / most : 0, bytes);
-    m->scale[output] = broken ? NAN : sound ? most / (float)m->kernels->weight_max : 1; /* a broken weight shows in the vectors, which are looked at */
+    for (size_t i = 0; i < k; i += EMBED_GROUP, scale += 2 * panel) {
+        size_t n = k - i < EMBED_GROUP ? k - i : EMBED_GROUP;
+        int32_t bits = largest_bits(row + i, n);
+        float most;
+        memcpy(&most, &bits, sizeof most);
+        bool broken = bits >= infinite_bits, sound = bits > 0 && !broken;
+        int32_t sum = narrow_row(row + i, n, sound ? weight_max / most : 0, bytes + i);
+        scale[0] = broken ? NAN : sound ? most / weight_max : 1; /* a broken weight shows in the vectors, which are looked at */
+        scale[panel] = scale[0] * (float)sum;
+    }
     for (size_t i = 0; i < k; i += 4)
         memcpy(to + i * panel, bytes + i, 4);
-}
-
-/* factor: 1 / sqrt(usual activation / largest weight), by input. */
-static void find_factors(const struct embed_weights *w, float *row, float *largest, float *factor) {
-    memset(largest, 0, w->k * sizeof *largest);
-    for (size_t c = 0; c < w->n; c++) {
-        w->row(w->user, c, row);
-        for (size_t i = 0; i < w->k; i++)
-            largest[i] = fabsf(row[i]) > largest[i] ? fabsf(row[i]) : largest[i];
-    }
-    for (size_t i = 0; i < w->k; i++) {
-        float f = sqrtf(largest[i] / w->usual[i]);
-        factor[i] = f > 1e-6F && f < 1e6F ? f : 1;
-    }
 }
 
 static qa_status pack(struct embed_matrix *m, const struct embed_weights *w, float *row, float *spare, qa_error *err) {
@@ -104,18 +92,12 @@ static qa_status pack(struct embed_matrix *m, const struct embed_weights *w, flo
     size_t n = padded(m);
     m->packed = embed_allocate(n * m->k, widths[m->precision]);
     m->bias = embed_allocate(n, sizeof *m->bias);
-    m->scale = m->precision == EMBED_INT8 ? embed_allocate(n, sizeof *m->scale) : NULL;
-    m->sums = m->precision == EMBED_INT8 ? embed_allocate(n, sizeof *m->sums) : NULL;
-    m->factor = m->precision == EMBED_INT8 && w->usual ? embed_allocate(m->k, sizeof *m->factor) : NULL;
-    if (!m->packed || !m->bias || (m->precision == EMBED_INT8 && (!m->scale || !m->sums || (w->usual && !m->factor))))
+    m->scales = m->precision == EMBED_INT8 ? embed_allocate(n * embed_count_groups(m->k), 2 * sizeof *m->scales) : NULL;
+    if (!m->packed || !m->bias || (m->precision == EMBED_INT8 && !m->scales))
         return error_no_memory(err, "the weights of an embedder");
     memcpy(m->bias, w->bias, m->n * sizeof *m->bias);
-    if (m->factor)
-        find_factors(w, row, spare, m->factor);
     for (size_t c = 0; c < m->n; c++) {
         w->row(w->user, c, row);
-        for (size_t i = 0; m->factor && i < m->k; i++)
-            row[i] /= m->factor[i];
         (m->precision == EMBED_INT8 ? pack_int8 : m->precision == EMBED_BF16 ? pack_bf16 : pack_f32)(m, c, row, spare);
     }
     return QA_OK;
@@ -135,28 +117,26 @@ qa_status embed_pack_matrix(const struct embed_kernels *kernels, enum embed_prec
 void embed_free_matrix(struct embed_matrix *m) {
     free(m->packed);
     free(m->bias);
-    free(m->scale);
-    free(m->sums);
-    free(m->factor);
+    free(m->scales);
     *m = (struct embed_matrix){0};
 }
 
 qa_status embed_make_room(size_t rows, size_t k, struct embed_room *out, qa_error *err) {
-    *out = (struct embed_room){embed_allocate(rows * k, 2), embed_allocate(rows, sizeof *out->row)};
-    return out->narrow && out->row ? QA_OK : error_no_memory(err, "embedding");
+    *out = (struct embed_room){embed_allocate(rows * k, 2), embed_allocate(rows * embed_count_groups(k), sizeof *out->meaning)};
+    return out->narrow && out->meaning ? QA_OK : error_no_memory(err, "embedding");
 }
 
 void embed_free_room(struct embed_room *room) {
     free(room->narrow);
-    free(room->row);
+    free(room->meaning);
     *room = (struct embed_room){0};
 }
 
 void embed_multiply(const struct embed_matrix *m, const float *x, size_t rows, const struct embed_room *room, float *out) {
     const struct embed_kernels *kernels = m->kernels;
     if (m->precision == EMBED_INT8) {
-        kernels->quantise(x, rows, m->k, m->factor, room->narrow, room->row);
-        kernels->multiply_int8(room->narrow, room->row, rows, m->k, m->packed, m->scale, m->sums, m->n, m->bias, out);
+        kernels->quantise(x, rows, m->k, room->narrow, room->meaning);
+        kernels->multiply_int8(room->narrow, room->meaning, rows, m->k, m->packed, m->scales, m->n, m->bias, out);
     } else if (m->precision == EMBED_BF16) {
         uint16_t *narrow = room->narrow;
         for (size_t i = 0; i < rows * m->k; i++)

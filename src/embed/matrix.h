@@ -12,19 +12,15 @@ struct embed_matrix {
     size_t k, n;          /* inputs, outputs */
     void *packed;
     float *bias;          /* by output */
-    /* int8 alone: */
-    float *scale;         /* by output */
-    int32_t *sums;        /* by output */
-    float *factor;        /* by input, what activations are multiplied with before they become bytes; NULL: 1 */
+    float *scales;        /* int8 alone */
 };
 
-/* What a matrix is made of. The row of an output is asked for more than once. */
+/* What a matrix is made of. */
 struct embed_weights {
     size_t k, n;
     void (*row)(const void *user, size_t output, float *out);
     const void *user;
     const float *bias;    /* copied */
-    const float *usual;   /* by input, how large activations usually are; NULL: not known */
 };
 
 /* bf16 becomes f32 where the kernels have none. On failure *out is empty; embed_free_matrix is due in any case. */
@@ -35,7 +31,7 @@ void embed_free_matrix(struct embed_matrix *m);
 /* Room for the activations of `rows` rows of up to k in any precision. */
 struct embed_room {
     void *narrow;
-    struct embed_row *row;
+    struct embed_bytes *meaning;
 };
 qa_status embed_make_room(size_t rows, size_t k, struct embed_room *out, qa_error *err);
 void embed_free_room(struct embed_room *room);

@@ -67,7 +67,7 @@ static float *floats(size_t n) {
 static size_t padded(const struct table *t, size_t n) { return (n + t->kernels->panel - 1) / t->kernels->panel * t->kernels->panel; }
 
 /* All columns up to more than two of the widest panels with a short k, some of them with longer ones. */
-static const size_t some_columns[] = {1, 7, 8, 15, 16, 17, 32, 33, 70}, some_inputs[] = {8, 16, 40, 384, 1536};
+static const size_t some_columns[] = {1, 7, 8, 15, 16, 17, 32, 33, 70}, some_inputs[] = {8, 16, 40, 64, 72, 384, 1536};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static void for_shapes(void (*check)(const struct table *t, size_t k, size_t n)) {
@@ -82,56 +82,80 @@ static void for_shapes(void (*check)(const struct table *t, size_t k, size_t n))
     }
 }
 
+/* Errors of a sum of k roundings grow like its root; 4 of these are far from what is seen, and a lost or doubled product is farther. */
+static double tolerance(double sizes, size_t k) { return 4 * sqrt((double)k + 4) * UNIT * sizes; }
+
 /* ---- Products of bytes ---- */
 
 struct bytes {
-    size_t k, n, rows;
+    size_t k, n, rows, groups;
     uint8_t *x;
     int8_t *w, *packed; /* w: [n][k] */
-    struct embed_row *row;
-    float *scale, *bias, *out;
-    int32_t *sums;
+    int *zero;          /* [rows][groups], the byte that stands for 0 */
+    struct embed_bytes *meaning;
+    float *scale, *scales, *bias, *out; /* scale: [n][groups] */
 };
 
 static void make_bytes(struct bytes *b, const struct table *t, size_t rows, size_t k, size_t n) {
-    *b = (struct bytes){.k = k, .n = n, .rows = rows};
+    *b = (struct bytes){.k = k, .n = n, .rows = rows, .groups = embed_count_groups(k)};
     b->x = block(rows * k);
     b->w = block(n * k);
     b->packed = embed_allocate(padded(t, n) * k, 1); /* zeros beyond column n */
-    b->row = block(rows * sizeof *b->row);
-    b->scale = block(n * sizeof *b->scale);
+    b->zero = block(rows * b->groups * sizeof *b->zero);
+    b->meaning = block(rows * b->groups * sizeof *b->meaning);
+    b->scale = block(n * b->groups * sizeof *b->scale);
+    b->scales = embed_allocate(padded(t, n) * b->groups, 2 * sizeof *b->scales);
     b->bias = block(n * sizeof *b->bias);
-    b->sums = block(n * sizeof *b->sums);
     b->out = guarded(rows * n * sizeof *b->out);
     assert_non_null(b->packed);
+    assert_non_null(b->scales);
 }
+/* From the steps, zeros, weights and scales: what the kernel takes. */
 static void pack_bytes(struct bytes *b, const struct table *t) {
     size_t panel = t->kernels->panel;
-    for (size_t c = 0; c < b->n; c++) {
-        b->sums[c] = 0;
-        for (size_t i = 0; i < b->k; i++) {
-            b->packed[c / panel * panel * b->k + i / 4 * panel * 4 + c % panel * 4 + i % 4] = b->w[c * b->k + i];
-            b->sums[c] += b->w[c * b->k + i];
+    for (size_t i = 0; i < b->rows * b->groups; i++)
+        b->meaning[i].least = -b->meaning[i].step * (float)b->zero[i];
+    for (size_t c = 0; c < b->n; c++)
+        for (size_t g = 0; g < b->groups; g++) {
+            int32_t sum = 0;
+            for (size_t i = g * EMBED_GROUP; i < b->k && i < (g + 1) * EMBED_GROUP; i++) {
+                b->packed[c / panel * panel * b->k + i / 4 * panel * 4 + c % panel * 4 + i % 4] = b->w[c * b->k + i];
+                sum += b->w[c * b->k + i];
+            }
+            float *scales = b->scales + (c / panel * b->groups + g) * 2 * panel + c % panel;
+            scales[0] = b->scale[c * b->groups + g];
+            scales[panel] = scales[0] * (float)sum;
         }
+}
+static void run_bytes(struct bytes *b, const struct table *t) {
+    t->kernels->multiply_int8(b->x, b->meaning, b->rows, b->k, b->packed, b->scales, b->n, b->bias, b->out);
+}
+/* The product without the bias; *sizes: of all that is added. */
+static double product_of(const struct bytes *b, size_t r, size_t c, double *sizes) {
+    double product = 0;
+    *sizes = 0;
+    for (size_t g = 0; g < b->groups; g++) {
+        int64_t sum = 0, of_weights = 0;
+        int zero = b->zero[r * b->groups + g];
+        double unit = (double)b->meaning[r * b->groups + g].step * b->scale[c * b->groups + g];
+        for (size_t i = g * EMBED_GROUP; i < b->k && i < (g + 1) * EMBED_GROUP; i++) {
+            sum += b->x[r * b->k + i] * (int64_t)b->w[c * b->k + i];
+            of_weights += b->w[c * b->k + i];
+        }
+        product += unit * (double)(sum - zero * of_weights);
+        *sizes += unit * (fabs((double)sum) + fabs((double)zero * (double)of_weights));
     }
-}
-static void run_bytes(struct bytes *b, const struct table *t, size_t rows) {
-    t->kernels->multiply_int8(b->x, b->row, rows, b->k, b->packed, b->scale, b->sums, b->n, b->bias, b->out);
-}
-static int64_t whole_sum(const struct bytes *b, size_t r, size_t c) {
-    int64_t sum = 0;
-    for (size_t i = 0; i < b->k; i++)
-        sum += (b->x[r * b->k + i] - (int64_t)b->row[r].zero) * b->w[c * b->k + i];
-    return sum;
+    return product;
 }
 static void drop_bytes(struct bytes *b) {
     free(b->x);
     free(b->w);
     free(b->packed);
-    free(b->row);
+    free(b->zero);
+    free(b->meaning);
     free(b->scale);
+    free(b->scales);
     free(b->bias);
-    free(b->sums);
     free(b->out);
 }
 
@@ -139,10 +163,10 @@ static void drop_bytes(struct bytes *b) {
 static void check_whole_numbers(const struct table *t, const struct bytes *b, const char *what) {
     for (size_t r = 0; r < b->rows; r++)
         for (size_t c = 0; c < b->n; c++) {
-            float expected = (float)whole_sum(b, r, c) * (b->row[r].step * b->scale[c]);
+            double sizes, expected = product_of(b, r, c, &sizes);
             if (b->out[r * b->n + c] != expected)
                 fail_msg("%s, %s, %zu rows of %zu by %zu: row %zu, column %zu is %.9g and not %.9g", t->name, what, b->rows, b->k, b->n, r, c,
-                         (double)b->out[r * b->n + c], (double)expected);
+                         (double)b->out[r * b->n + c], expected);
         }
     if (!guard_holds(b->out, b->rows * b->n * sizeof *b->out))
         fail_msg("%s, %s: %zu rows of %zu by %zu write beyond their end", t->name, what, b->rows, b->k, b->n);
@@ -155,25 +179,27 @@ static void check_bytes(const struct table *t, size_t k, size_t n) {
         b.x[i] = (uint8_t)(draw() % (t->kernels->activation_max + 1u));
     for (size_t i = 0; i < n * k; i++)
         b.w[i] = (int8_t)((int)(draw() % (2u * t->kernels->weight_max + 1)) - t->kernels->weight_max);
-    for (size_t r = 0; r < ROWS; r++)
-        b.row[r] = (struct embed_row){r % 2 ? 0.25F : 2, (int32_t)(draw() % (t->kernels->activation_max + 1u))};
-    for (size_t c = 0; c < n; c++) {
-        b.scale[c] = c % 3 ? 1 : 0.5F;
-        b.bias[c] = 0;
+    for (size_t i = 0; i < ROWS * b.groups; i++) {
+        b.meaning[i].step = i % 2 ? 0.5F : 1;
+        b.zero[i] = (int)(draw() % (t->kernels->activation_max + 1u));
     }
+    for (size_t i = 0; i < n * b.groups; i++)
+        b.scale[i] = i % 3 ? 1 : 0.5F;
+    memset(b.bias, 0, n * sizeof *b.bias);
     pack_bytes(&b, t);
-    run_bytes(&b, t, ROWS);
+    run_bytes(&b, t);
     check_whole_numbers(t, &b, "any bytes");
-    /* with what is usual around the sum, a rounding for each step may differ */
-    for (size_t c = 0; c < n; c++) {
-        b.scale[c] = 0.001F + fabsf(draw_float());
+    /* with what is usual around the sums, some roundings for each group may differ */
+    for (size_t i = 0; i < n * b.groups; i++)
+        b.scale[i] = 0.001F + fabsf(draw_float());
+    for (size_t c = 0; c < n; c++)
         b.bias[c] = draw_float();
-    }
-    run_bytes(&b, t, ROWS);
+    pack_bytes(&b, t);
+    run_bytes(&b, t);
     for (size_t r = 0; r < ROWS; r++)
         for (size_t c = 0; c < n; c++) {
-            double product = (double)whole_sum(&b, r, c) * b.row[r].step * b.scale[c], expected = product + b.bias[c];
-            if (!(fabs(b.out[r * n + c] - expected) <= 4 * UNIT * (fabs(product) + fabs(expected))))
+            double sizes, expected = product_of(&b, r, c, &sizes) + b.bias[c];
+            if (!(fabs(b.out[r * n + c] - expected) <= tolerance(sizes + fabs(expected), b.groups)))
                 fail_msg("%s, %zu by %zu: row %zu, column %zu is %.9g and not %.9g", t->name, k, n, r, c, (double)b.out[r * n + c], expected);
         }
     drop_bytes(&b);
@@ -201,21 +227,19 @@ static void the_largest_bytes_do_not_overflow(void **s) {
                 b.x[k] = (uint8_t)(rows[i].bytes[k % 4] * t->kernels->activation_max);
             for (size_t k = 0; k < b.n * b.k; k++)
                 b.w[k] = (int8_t)(rows[i].weights[k % 4] * t->kernels->weight_max);
-            for (size_t r = 0; r < ROWS; r++)
-                b.row[r] = (struct embed_row){1, r % 2 ? t->kernels->activation_max : 0};
-            for (size_t c = 0; c < b.n; c++)
-                b.scale[c] = 1, b.bias[c] = 0;
+            for (size_t k = 0; k < ROWS * b.groups; k++)
+                b.meaning[k].step = 1, b.zero[k] = k / b.groups % 2 ? t->kernels->activation_max : 0;
+            for (size_t k = 0; k < b.n * b.groups; k++)
+                b.scale[k] = 1;
+            memset(b.bias, 0, b.n * sizeof *b.bias);
             pack_bytes(&b, t);
-            run_bytes(&b, t, ROWS);
+            run_bytes(&b, t);
             check_whole_numbers(t, &b, rows[i].what);
             drop_bytes(&b);
         }
 }
 
 /* ---- Products of floats ---- */
-
-/* Errors of a sum of k roundings grow like its root; 4 of these are far from what is seen, and a lost or doubled product is farther. */
-static double tolerance(double sizes, size_t k) { return 4 * sqrt((double)k + 4) * UNIT * sizes; }
 
 static void check_floats(const struct table *t, size_t k, size_t n) {
     const size_t x_stride = k + 5, out_stride = n + 3, panel = t->kernels->panel;
@@ -303,13 +327,11 @@ static void products_of_short_floats(void **s) { (void)s, for_shapes(check_bf16)
 static void weights_row(const void *user, size_t output, float *out);
 struct layer {
     struct embed_weights weights;
-    float *w, *bias, *usual;
+    float *w, *bias;
 };
-static void make_layer(struct layer *l, size_t k, size_t n, bool usual) {
-    *l = (struct layer){.w = floats(n * k), .bias = floats(n), .usual = usual ? floats(k) : NULL};
-    for (size_t i = 0; l->usual && i < k; i++)
-        l->usual[i] = 0.01F + 3 * fabsf(l->usual[i]);
-    l->weights = (struct embed_weights){.k = k, .n = n, .row = weights_row, .bias = l->bias, .usual = l->usual};
+static void make_layer(struct layer *l, size_t k, size_t n) {
+    *l = (struct layer){.w = floats(n * k), .bias = floats(n)};
+    l->weights = (struct embed_weights){.k = k, .n = n, .row = weights_row, .bias = l->bias};
 }
 static void weights_row(const void *user, size_t output, float *out) {
     const struct layer *l = user;
@@ -318,7 +340,6 @@ static void weights_row(const void *user, size_t output, float *out) {
 static void drop_layer(struct layer *l) {
     free(l->w);
     free(l->bias);
-    free(l->usual);
 }
 
 static const char *const precisions[] = {[EMBED_INT8] = "int8", [EMBED_BF16] = "bf16", [EMBED_F32] = "f32"};
@@ -326,7 +347,7 @@ static const char *const precisions[] = {[EMBED_INT8] = "int8", [EMBED_BF16] = "
 /* The bytes of a row are the same with 0 to 13 others before and behind it. */
 static void a_row_does_not_depend_on_others(void **s) {
     (void)s;
-    enum { K = 40, N = 37 };
+    enum { K = 104, N = 37 };
     seed(2);
     for EACH_TABLE (t)
         for (enum embed_precision precision = EMBED_INT8; precision <= EMBED_F32; precision++) {
@@ -334,7 +355,7 @@ static void a_row_does_not_depend_on_others(void **s) {
             struct embed_matrix m;
             struct embed_room room;
             float *x = floats(ROWS * K), *all = block(ROWS * N * sizeof *all), *part = block(ROWS * N * sizeof *part);
-            make_layer(&l, K, N, true);
+            make_layer(&l, K, N);
             l.weights.user = &l;
             assert_int_equal(embed_pack_matrix(t->kernels, precision, &l.weights, &m, NULL), QA_OK);
             assert_int_equal(embed_make_room(ROWS, K, &room, NULL), QA_OK);
@@ -360,11 +381,12 @@ static void a_row_does_not_depend_on_others(void **s) {
 static double most_error(const struct embed_matrix *m, const struct embed_room *room, const struct layer *l, const float *x, size_t r, size_t c) {
     double sizes = fabs(l->bias[c]), rounding = 0;
     for (size_t i = 0; i < m->k; i++) {
-        double a = x[r * m->k + i], b = l->w[c * m->k + i], factor = m->factor ? m->factor[i] : 1;
+        double a = x[r * m->k + i], b = l->w[c * m->k + i];
         sizes += fabs(a * b);
         if (m->precision == EMBED_INT8) {
-            double step = room->row[r].step, scale = m->scale[c];
-            rounding += 0.5001 * step * fabs(b / factor) + 0.5001 * scale * fabs(a * factor) + 0.26 * step * scale;
+            size_t groups = embed_count_groups(m->k), g = i / EMBED_GROUP, panel = m->kernels->panel;
+            double step = room->meaning[r * groups + g].step, scale = m->scales[(c / panel * groups + g) * 2 * panel + c % panel];
+            rounding += 0.5001 * step * fabs(b) + 0.5001 * scale * fabs(a) + 0.26 * step * scale;
         } else if (m->precision == EMBED_BF16) {
             rounding += (0x1p-8 + 0x1p-18) * fabs(a * b);
         }
@@ -372,20 +394,17 @@ static double most_error(const struct embed_matrix *m, const struct embed_room *
     return rounding + tolerance(sizes, m->k);
 }
 
-static void check_matrix(const struct table *t, enum embed_precision precision, size_t k, size_t n, bool usual) {
+static void check_matrix(const struct table *t, enum embed_precision precision, size_t k, size_t n) {
     struct layer l;
     struct embed_matrix m;
     struct embed_room room;
     float *x = floats(ROWS * k), *out = guarded(ROWS * n * sizeof *out);
     double worst = 0, sum_of_errors = 0, sum_of_bounds = 0;
-    make_layer(&l, k, n, usual);
+    make_layer(&l, k, n);
     l.weights.user = &l;
-    for (size_t i = 0; usual && i < ROWS * k; i++)
-        x[i] *= l.usual[i % k];
     assert_int_equal(embed_pack_matrix(t->kernels, precision, &l.weights, &m, NULL), QA_OK);
     assert_int_equal(embed_make_room(ROWS, k, &room, NULL), QA_OK);
     assert_true(m.precision == precision || (precision == EMBED_BF16 && m.precision == EMBED_F32 && !t->kernels->multiply_bf16));
-    assert_true((m.factor != NULL) == (usual && precision == EMBED_INT8));
     embed_multiply(&m, x, ROWS, &room, out);
     for (size_t r = 0; r < ROWS; r++)
         for (size_t c = 0; c < n; c++) {
@@ -397,8 +416,8 @@ static void check_matrix(const struct table *t, enum embed_precision precision, 
             sum_of_errors += error;
             sum_of_bounds += bound;
             if (!(error <= bound))
-                fail_msg("%s, %s, %zu by %zu%s: row %zu, column %zu is %.9g and not %.9g +- %.3g", t->name, precisions[precision], k, n,
-                         usual ? " with factors" : "", r, c, (double)out[r * n + c], sum, bound);
+                fail_msg("%s, %s, %zu by %zu: row %zu, column %zu is %.9g and not %.9g +- %.3g", t->name, precisions[precision], k, n, r, c,
+                         (double)out[r * n + c], sum, bound);
         }
     assert_true(guard_holds(out, ROWS * n * sizeof *out));
     assert_true(k < 100 || sum_of_errors < 0.2 * sum_of_bounds); /* roundings go both ways */
@@ -412,12 +431,12 @@ static void matrices_in_all_precisions(void **s) {
     (void)s;
     seed(3);
     for EACH_TABLE (t)
-        for (enum embed_precision precision = EMBED_INT8; precision <= EMBED_F32; precision++)
-            for (int usual = 0; usual < 2; usual++) {
-                for (size_t i = 0; i < COUNT(some_columns); i++)
-                    check_matrix(t, precision, 24, some_columns[i], usual);
-                check_matrix(t, precision, 384, 33, usual);
-            }
+        for (enum embed_precision precision = EMBED_INT8; precision <= EMBED_F32; precision++) {
+            for (size_t i = 0; i < COUNT(some_columns); i++)
+                check_matrix(t, precision, 24, some_columns[i]);
+            check_matrix(t, precision, 72, 33);
+            check_matrix(t, precision, 384, 33);
+        }
 }
 
 static void a_broken_weight_shows_in_its_column_alone(void **s) {
@@ -431,7 +450,7 @@ static void a_broken_weight_shows_in_its_column_alone(void **s) {
                 struct embed_matrix m;
                 struct embed_room room;
                 float *x = floats(16), out[9];
-                make_layer(&l, 16, 9, i == 0);
+                make_layer(&l, 16, 9);
                 l.weights.user = &l;
                 l.w[3 * 16 + 7] = broken[i];
                 assert_int_equal(embed_pack_matrix(t->kernels, precision, &l.weights, &m, NULL), QA_OK);
@@ -459,7 +478,7 @@ static void sizes_that_overflow_are_no_memory(void **s) {
 
 /* ---- Floats to bytes ---- */
 
-static const size_t widths[] = {1, 7, 8, 9, 15, 16, 17, 31, 33, 40, 384};
+static const size_t widths[] = {1, 7, 8, 9, 15, 16, 17, 31, 33, 40, 64, 65, 384};
 
 static void floats_to_bytes(void **s) {
     (void)s;
@@ -487,37 +506,34 @@ static void floats_to_bytes(void **s) {
     };
     seed(5);
     for EACH_TABLE (t)
-        for (size_t width = 0; width < COUNT(widths); width++)
-            for (int with = 0; with < 2; with++) {
-                const size_t n = widths[width];
-                float *x = block(COUNT(rows) * n * sizeof *x), *factor = block(n * sizeof *factor);
-                uint8_t *out = guarded(COUNT(rows) * n);
-                struct embed_row *row = guarded(COUNT(rows) * sizeof *row);
-                for (size_t i = 0; i < n; i++)
-                    factor[i] = with ? 0.5F + fabsf(draw_float()) : 1;
-                for (size_t r = 0; r < COUNT(rows); r++)
-                    for (size_t i = 0; i < n; i++) {
-                        float v = i + 1 < n ? rows[r].value : rows[r].last;
-                        x[r * n + i] = isnan(v) ? draw_float() : v;
-                    }
-                t->kernels->quantise(x, COUNT(rows), n, with ? factor : NULL, out, row);
-                for (size_t r = 0; r < COUNT(rows); r++)
-                    for (size_t i = 0; i < n; i++) {
-                        double v = (double)x[r * n + i] * factor[i], step = row[r].step;
-                        int q = out[r * n + i], zero = row[r].zero;
-                        bool sound = q <= t->kernels->activation_max && zero >= 0 && zero <= t->kernels->activation_max;
-                        if (rows[r].finite) /* a step of 1 stands for numbers that are as good as none */
-                            sound = sound && step > 0 && isfinite(step) && fabs((q - zero) * step - v) <= 0.5001 * (step == 1 ? 0 : step) + 1e-30;
-                        if (!sound)
-                            fail_msg("%s, %s, %zu wide: %g became %d, zero %d, step %g", t->name, rows[r].what, n, v, q, zero, step);
-                    }
-                assert_true(guard_holds(out, COUNT(rows) * n));
-                assert_true(guard_holds(row, COUNT(rows) * sizeof *row));
-                free(x);
-                free(factor);
-                free(out);
-                free(row);
-            }
+        for (size_t width = 0; width < COUNT(widths); width++) {
+            const size_t n = widths[width], groups = embed_count_groups(n);
+            float *x = block(COUNT(rows) * n * sizeof *x);
+            uint8_t *out = guarded(COUNT(rows) * n);
+            struct embed_bytes *meaning = guarded(COUNT(rows) * groups * sizeof *meaning);
+            for (size_t r = 0; r < COUNT(rows); r++)
+                for (size_t i = 0; i < n; i++) {
+                    float v = i + 1 < n ? rows[r].value : rows[r].last;
+                    x[r * n + i] = isnan(v) ? draw_float() : v;
+                }
+            t->kernels->quantise(x, COUNT(rows), n, out, meaning);
+            for (size_t r = 0; r < COUNT(rows); r++)
+                for (size_t i = 0; i < n; i++) {
+                    struct embed_bytes m = meaning[r * groups + i / EMBED_GROUP];
+                    double v = x[r * n + i], step = m.step, rounding = 0.5001 * (step == 1 ? 0 : step) + 2 * UNIT * fabs(v) + 1e-30;
+                    int q = out[r * n + i];
+                    bool sound = q <= t->kernels->activation_max;
+                    if (rows[r].finite) /* a step of 1 stands for numbers that are as good as one */
+                        sound = sound && step > 0 && isfinite(step) && fabs(m.least + q * step - v) <= rounding;
+                    if (!sound)
+                        fail_msg("%s, %s, %zu wide: %g became %d, least %g, step %g", t->name, rows[r].what, n, v, q, (double)m.least, step);
+                }
+            assert_true(guard_holds(out, COUNT(rows) * n));
+            assert_true(guard_holds(meaning, COUNT(rows) * groups * sizeof *meaning));
+            free(x);
+            free(out);
+            free(meaning);
+        }
 }
 
 /* What is no number must not become one on the way through bytes: the vector's owner would not see it. */
@@ -533,7 +549,7 @@ static void no_number_stays_none_through_bytes(void **s) {
                 struct embed_matrix m;
                 struct embed_room room;
                 float *x = floats(3 * K), out[3 * N];
-                make_layer(&l, K, N, false);
+                make_layer(&l, K, N);
                 l.weights.user = &l;
                 x[K + at] = broken[b];
                 assert_int_equal(embed_pack_matrix(t->kernels, EMBED_INT8, &l.weights, &m, NULL), QA_OK);
